@@ -1,0 +1,202 @@
+"""The settings of one training run: defaults, a TOML file, then overrides from the command line.
+
+Comes in: a TOML file and a mapping of overrides. Goes out: a frozen `TrainConfig`, or a `ConfigError` of one
+sentence. Invariant: every `TrainConfig` that exists is valid in itself (names of models and data sets are
+checked by their registries, which know them). Does not import torch.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .errors import ConfigError, unknown_name
+
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Epochs(_Section):
+    """Passes over the training data for each phase of a strategy."""
+
+    dense: Annotated[int, Field(ge=1)] = 8
+    """Training of all weights, before any is pruned."""
+    prune: Annotated[int, Field(ge=1)] = 6
+    """`sequential`: gradual pruning down to the sparsest level, then training at that sparsity."""
+    grow: Annotated[int, Field(ge=1)] = 3
+    """`sequential`: training of the weights that one denser level adds, for each such level."""
+
+
+class LearningRates(_Section):
+    """Peak learning rate of each phase."""
+
+    dense: PositiveFloat = 4e-3
+    prune: PositiveFloat = 3e-3
+    grow: PositiveFloat = 2e-3
+
+
+class TrainConfig(_Section):
+    """Everything that decides the weights of a run. Two runs with equal configs give equal weights."""
+
+    model: str = "lenet5"
+    dataset: str = "mnist-subset"
+    data: str | None = None
+    """Folder of the data set's files; None: `SWTRAIN_DATA`, then the user's cache, then a download."""
+
+    levels: tuple[float, ...] = (60.24, 40.50, 20.70)
+    """Sparsity of each level in percent of the prunable weights, sparsest first. `[0]`: one dense model."""
+    strategy: Literal["sequential", "sw-train"] = "sequential"
+    scope: Literal["layer", "global"] = "layer"
+    """`layer`: the same sparsity in each layer; `global`: weights of all layers compete by magnitude."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    epochs: Epochs = Epochs()
+    lr: LearningRates = LearningRates()
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
+    ramp: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """`sequential`: part of the pruning phase in which the sparsity rises (cubic); the rest trains at it."""
+
+    augment_shift: Annotated[int, Field(ge=0, le=8)] = 2
+    """Training images are shifted by up to this many pixels in x and y."""
+    validation: Annotated[int, Field(ge=0)] = 1000
+    """Training examples held out; the accuracy shown after each epoch is measured on them."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """CPU threads of torch. Part of the config since sums depend on it."""
+
+    @field_validator("levels", mode="before")
+    @classmethod
+    def _split_levels(cls, value: object) -> object:
+        """Accept `60.24,40.50,20.70` as the command line gives it."""
+        if isinstance(value, str):
+            return [part.strip() for part in value.replace("/", ",").split(",") if part.strip()]
+        return value
+
+    @field_validator("levels")
+    @classmethod
+    def _check_levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if not levels:
+            raise ValueError("the list is empty; give at least one sparsity, for example [60.24, 40.50, 20.70]")
+        if len(levels) > 255:
+            raise ValueError(f"{len(levels)} levels do not fit the uint8 level index, which holds at most 255")
+        for sparsity in levels:
+            if not 0 <= sparsity < 100:  # also catches nan
+                raise ValueError(f"sparsity {sparsity:g} % is out of range; it must be at least 0 and below 100")
+        for sparser, denser in zip(levels, levels[1:], strict=False):
+            if not denser < sparser:
+                raise ValueError(
+                    f"{denser:g} % follows {sparser:g} %, but density must increase from level to level; "
+                    "list the sparsities from the highest to the lowest, each once"
+                )
+        return levels
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """Share of the weights present at each level, 0 to 1, increasing."""
+        return tuple(1 - sparsity / 100 for sparsity in self.levels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, as stored in `config.json` and in checkpoints."""
+        return self.model_dump(mode="json")
+
+
+def load_config(
+    path: str | Path | None = None, overrides: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """Read a config: defaults, then the TOML file at `path`, then `overrides`.
+
+    Args:
+        path: a TOML file with the fields of `TrainConfig`; None for the defaults.
+        overrides: field to value; `epochs.dense` reaches into a section; a value of None is ignored.
+
+    Raises:
+        ConfigError: the file cannot be read or parsed, a key is unknown, or a value is not allowed.
+    """
+    values: dict[str, Any] = {}
+    where = "config"
+    if path is not None:
+        where = str(path)
+        try:
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot read the config: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: the config is not UTF-8 text (byte {error.start})") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _put(values, key, value)
+    return parse_config(values, where)
+
+
+def parse_config(values: Mapping[str, Any], where: str = "config") -> TrainConfig:
+    """Validate plain values (of TOML or of a stored `config.json`).
+
+    Raises:
+        ConfigError: one sentence that names every wrong key, beginning with `where`.
+    """
+    try:
+        return TrainConfig.model_validate(dict(values))
+    except ValidationError as error:
+        reasons = [_sentence(detail) for detail in error.errors(include_url=False)]
+        raise ConfigError(f"{where}: {'; '.join(dict.fromkeys(reasons))}") from error
+
+
+def differing_keys(old: TrainConfig, new: TrainConfig) -> dict[str, tuple[Any, Any]]:
+    """Fields that decide the weights and differ: dotted key to (old, new). `data` only says where files lie."""
+    before, after = _flatten(old.to_dict()), _flatten(new.to_dict())
+    keys = [key for key in before | after if key != "data" and before.get(key) != after.get(key)]
+    return {key: (before.get(key), after.get(key)) for key in keys}
+
+
+def _put(values: dict[str, Any], key: str, value: object) -> None:
+    section, dot, field = key.partition(".")
+    if not dot:
+        values[key] = value
+        return
+    inner = values.setdefault(section, {})
+    if isinstance(inner, dict):
+        values[section] = {**inner, field: value}
+    else:
+        raise ConfigError(f"config: '{section}' is a section, but it is set to {inner!r}")
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+_SECTIONS: dict[str, type[_Section]] = {"epochs": Epochs, "lr": LearningRates}
+
+
+def _sentence(detail: Any) -> str:
+    """One pydantic error as `key: reason`."""
+    location = detail["loc"]
+    key = ".".join(str(part) for part in location)
+    if detail["type"] == "extra_forbidden":
+        section = _SECTIONS.get(str(location[0]), TrainConfig) if len(location) > 1 else TrainConfig
+        return unknown_name("key", key, _prefixed(section, location[:-1]))
+    if detail["type"] == "value_error":
+        return f"{key}: {detail['ctx']['error']}"
+    value = detail["input"]
+    shown = value if isinstance(value, str | int | float) else type(value).__name__
+    return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, got {shown!r}"
+
+
+def _prefixed(section: type[_Section], location: tuple[int | str, ...]) -> list[str]:
+    return [".".join([*map(str, location), field]) for field in section.model_fields]
