@@ -1,0 +1,239 @@
+"""Compile an emitted project: ELF, Intel HEX, TI-TXT, map and sizes, or a program for this PC.
+
+Toolchains: `zig` (clang and lld from the `ziglang` package, the default: nothing to install), `gcc`
+(msp430-elf-gcc on PATH), `host` (the C compiler of this machine). Outputs appear in `<project>/<toolchain>/`
+by rename, all or none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .emit import MANIFEST, ProjectFolder, read_project
+from .errors import DoesNotFit, OutputError, ToolchainError
+from .files import replace_folder
+from .image import read_segments, region_sizes, to_intel_hex, to_ti_txt
+from .target import TargetSpec, firmware_dir, load_target
+
+TOOLCHAINS = ("zig", "gcc", "host")
+STAMP = "build.json"
+
+_WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wno-overlength-strings"]
+_SECTIONS = ["-ffunction-sections", "-fdata-sections"]
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """How to compile one file and link them all: argument lists without file names."""
+
+    name: str
+    compile: tuple[str, ...]
+    assemble: tuple[str, ...]
+    link: Callable[[Path, Path, list[str]], list[str]]
+    version: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """Result of a build: `folder` holds the files, `program` is the ELF or the host executable."""
+
+    folder: Path
+    program: Path
+    sizes: Mapping[str, Any]
+
+
+def toolchain(name: str, target: TargetSpec) -> Toolchain:
+    """Find a toolchain and test that it answers.
+
+    Raises:
+        ToolchainError: not installed; the message says how to get it.
+    """
+    if name not in TOOLCHAINS:
+        raise ToolchainError(f"toolchain {name!r} is unknown; choose {', '.join(TOOLCHAINS)}")
+    return {"zig": _zig, "gcc": _gcc, "host": _host}[name](target)
+
+
+def _run(command: list[str], what: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as e:
+        raise ToolchainError(f"{what}: {command[0]} can't be started ({e.strerror})") from e
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        errors = [line for line in lines if "error" in line.lower()] or lines or ["no message"]
+        overflow = [line for line in lines if "overflow" in line or "will not fit" in line or "stack" in line]
+        if overflow:
+            raise DoesNotFit(f"{what}: {overflow[0].strip()}; use a smaller model")
+        raise ToolchainError(f"{what}: {Path(command[0]).name} failed with status {done.returncode}: {errors[0].strip()}")
+    return done.stdout
+
+
+@cache
+def _zig_executable() -> str:
+    try:
+        import ziglang
+    except ImportError as e:
+        raise ToolchainError("the package ziglang is missing; run `pip install ziglang==0.17.0`") from e
+    return str(Path(ziglang.__file__).parent / ("zig.exe" if os.name == "nt" else "zig"))
+
+
+def _zig(target: TargetSpec) -> Toolchain:
+    zig = _zig_executable()
+    first = _run([zig, "clang", "--version"], "zig clang").splitlines()[0]
+    # -mhwmult=none: our own helpers use MPY32 (sw_mspabi.S); clang's calls for f5series are wrong for 64 bits
+    base = [zig, "clang", "--target=msp430", "-mhwmult=none", "-ffreestanding", "-fno-asynchronous-unwind-tables"]
+    base += ["-isystem", str(Path(zig).parent / "lib" / "include")]
+    script = str(_board_file(target, "link.ld"))
+
+    def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
+        # -n: without it lld adds a segment at 0x1000, the bootloader's area
+        return [zig, "ld.lld", "-n", "-T", script, "--gc-sections", f"-Map={map_file}", "-o", str(output), *objects]
+
+    return Toolchain("zig", (*base, "-Os", *_WARNINGS, *_SECTIONS), tuple(base), link, first)
+
+
+def _gcc(target: TargetSpec) -> Toolchain:
+    gcc = shutil.which("msp430-elf-gcc")
+    if gcc is None:
+        raise ToolchainError("msp430-elf-gcc is not on PATH; install TI's MSP430 GCC, or use --toolchain zig")
+    first = _run([gcc, "--version"], "msp430-elf-gcc").splitlines()[0]
+    # min-pagesize: peripheral registers lie below 4096, which GCC takes for a null pointer otherwise
+    base = [gcc, "-msmall", "-mcpu=msp430x", "-mhwmult=f5series", "-ffreestanding", "--param=min-pagesize=0"]
+    script = str(_board_file(target, "link.ld"))
+
+    def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
+        options = ["-nostdlib", "-n", "-T", script, "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", f"-Wl,-Map={map_file}"]
+        return [*base, *options, "-o", str(output), *objects, "-lmul_f5", "-lgcc"]
+
+    return Toolchain("gcc", (*base, "-Os", *_WARNINGS, *_SECTIONS), tuple(base), link, first)
+
+
+def _host(target: TargetSpec) -> Toolchain:
+    cc = os.environ.get("CC") or next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
+    if cc is None:
+        raise ToolchainError("no C compiler (cc, gcc or clang) is on PATH; install one, or set CC")
+    command = cc.split()
+    first = _run([*command, "--version"], cc).splitlines()[0]
+    extra = os.environ.get("SW_HOST_CFLAGS", "").split()
+
+    def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
+        return [*command, *extra, "-o", str(output), *objects]
+
+    return Toolchain("host", (*command, "-O2", *_WARNINGS, *extra), tuple(command), link, first)
+
+
+def _board_file(target: TargetSpec, name: str) -> Path:
+    return firmware_dir() / "boards" / target.name / name
+
+
+def _sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> list[Path]:
+    root = firmware_dir()
+    files = [project.folder / "model.c", project.folder / "weights.S"]
+    files += [root / name for name in project.manifest["sources"]]
+    for kernel in project.manifest["kernels"]:
+        assembly = root / "kernels" / f"{kernel}.S"
+        use_c = tool.name == "host" or not assembly.is_file()
+        files.append(root / "kernels" / f"{kernel}.c" if use_c else assembly)
+    if tool.name == "host":
+        return [*files, root / "boards" / "host" / "main.c"]
+    files += [root / "src" / "sw_serve.c", root / "src" / "sw_mem.S"]
+    files += [_board_file(target, "start.S"), _board_file(target, "board.c")]
+    return [*files, root / "src" / "sw_mspabi.S"] if tool.name == "zig" else files
+
+
+def compile_and_link(tool: Toolchain, sources: list[Path], includes: list[Path], program: Path, map_file: Path) -> None:
+    """Compile `sources` in parallel and link them to `program`.
+
+    Raises:
+        ToolchainError: a compiler or the linker failed.
+        DoesNotFit: the linker says that a region overflows.
+    """
+    flags = [f"-I{folder}" for folder in includes]
+    with tempfile.TemporaryDirectory(prefix="swtrain-") as temporary:
+
+        def compile_one(item: tuple[int, Path]) -> str:
+            number, source = item
+            output = str(Path(temporary) / f"{number}_{source.stem}.o")
+            command = tool.assemble if source.suffix == ".S" else tool.compile
+            _run([*command, *flags, "-c", str(source), "-o", output], source.name)
+            return output
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            objects = list(pool.map(compile_one, enumerate(sources)))
+        _run(tool.link(program, map_file, objects), f"linking {program.name}")
+
+
+def build(folder: Path, toolchain_name: str = "zig") -> Built:
+    """Build the project in `folder`; the result is in `folder/<toolchain>`.
+
+    Raises:
+        GraphFileError, ToolchainError, DoesNotFit, OutputError.
+    """
+    project = read_project(folder)
+    target = load_target(project.manifest["target"])
+    tool = toolchain(toolchain_name, target)
+    out = folder / tool.name
+    name = f"{project.graph.name}{'.exe' if os.name == 'nt' else ''}" if tool.name == "host" else f"{project.graph.name}.elf"
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix=f".{tool.name}.", dir=folder)
+    except OSError as e:
+        raise OutputError(f"{folder} can't be written ({e.strerror})") from e
+    with temporary as scratch:
+        program, map_file = Path(scratch) / name, Path(scratch) / f"{project.graph.name}.map"
+        compile_and_link(tool, _sources(project, tool, target), [firmware_dir() / "include", folder], program, map_file)
+        files: dict[str, str | bytes] = {name: program.read_bytes()}
+        sizes: dict[str, Any] = {}
+        if tool.name != "host":
+            segments = read_segments(program)
+            files[f"{project.graph.name}.hex"] = to_intel_hex(segments)
+            files[f"{project.graph.name}.txt"] = to_ti_txt(segments)
+            files[map_file.name] = _strip_paths(map_file.read_text(), Path(scratch), folder)
+            sizes = region_sizes(program, target, project.manifest)
+    stamp = {"toolchain": tool.name, "compiler": tool.version, "digest": project.manifest["digest"], "program": name, "sizes": sizes}
+    files[STAMP] = json.dumps(stamp, indent=1) + "\n"
+    replace_folder(out, files, STAMP)
+    if tool.name == "host":
+        (out / name).chmod(0o755)
+    return Built(out, out / name, sizes)
+
+
+def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
+    """The finished build of a project.
+
+    Raises:
+        ToolchainError: there is none, or the project was emitted again since.
+    """
+    project = read_project(folder)
+    stamp_file = folder / toolchain_name / STAMP
+    hint = f"run `swtrain build {folder} --toolchain {toolchain_name}`"
+    try:
+        stamp = json.loads(stamp_file.read_text())
+        program = folder / toolchain_name / stamp["program"]
+    except (OSError, ValueError, KeyError) as e:
+        raise ToolchainError(f"{folder} has no finished {toolchain_name} build; {hint}") from e
+    if stamp["digest"] != project.manifest["digest"] or not program.is_file():
+        raise ToolchainError(f"the {toolchain_name} build in {folder} belongs to another version of the project; {hint}")
+    return Built(program.parent, program, stamp["sizes"])
+
+
+def _strip_paths(text: str, scratch: Path, folder: Path) -> str:
+    """A map file without paths of this machine, so that equal inputs give equal outputs."""
+    for path, name in ((str(scratch), "."), (str(firmware_dir()), "firmware"), (str(folder), ".")):
+        text = text.replace(path, name)
+    if sys.platform == "win32":
+        text = text.replace("\\", "/")
+    return text
+
+
+__all__ = ["MANIFEST", "TOOLCHAINS", "Built", "Toolchain", "build", "compile_and_link", "find_build", "toolchain"]

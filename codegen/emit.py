@@ -1,0 +1,280 @@
+"""`CProject`: a graph and its plans as C text. Same input, same bytes; no clock, no path of any machine.
+
+Templates lay out data and calls; arithmetic lives in `firmware/kernels`. `project.json` lists the firmware
+sources that the model needs, so that a build compiles nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from .errors import GraphFileError
+from .files import replace_folder
+from .ir import Graph
+from .memory import MemoryPlan, plan_memory
+from .ops import AvgPool, Conv2d
+from .packing import PackedLayer, PackedModel, pack_weights
+from .passes import fuse_relu
+from .serialize import graph_arrays, graph_to_dict, load_graph, npz_bytes
+from .target import TargetSpec
+from .tiling import LOAD, Layer, Schedule, plan_schedule
+
+MANIFEST = "project.json"
+FORMAT = 1
+
+_SOURCES = {
+    "load": ["src/sw_io.c"],
+    "store": ["src/sw_io.c"],
+    "conv2d": ["src/sw_conv2d.c", "src/sw_weights.c", "src/sw_io.c"],
+    "fully_connected": ["src/sw_fully_connected.c", "src/sw_weights.c", "src/sw_io.c"],
+    "pool": ["src/sw_pool.c", "src/sw_io.c"],
+    "relu": ["src/sw_relu.c", "src/sw_io.c"],
+}
+_KERNELS = {
+    "store": ["sw_argmax_s16_cpu"],
+    "conv2d": [
+        "sw_conv2d_taps_s16_cpu", "sw_taps_csr_s16_cpu", "sw_taps_dense_s16_cpu", "sw_requant_s16_cpu",
+        "sw_requant15_s16_cpu", "sw_load_u8", "sw_load_u16",
+    ],
+    "fully_connected": [
+        "sw_dot_csr_s16_cpu", "sw_dot_dense_s16_cpu", "sw_requant_s16_cpu", "sw_requant15_s16_cpu",
+        "sw_load_u8", "sw_load_u16",
+    ],
+    "pool": ["sw_avgpool_s16_cpu", "sw_maxpool_s16_cpu"],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CProject:
+    """Text of every file by name, with the plans behind it."""
+
+    graph: Graph
+    target: TargetSpec
+    packed: PackedModel
+    schedule: Schedule
+    plan: MemoryPlan
+    files: Mapping[str, str | bytes]
+
+
+def emit_project(graph: Graph, target: TargetSpec) -> CProject:
+    """Plan, pack and write `graph` as a C project for `target`.
+
+    Raises:
+        DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
+    """
+    graph = fuse_relu(graph)
+    packed = pack_weights(graph)
+    schedule = plan_schedule(graph, packed, target)
+    plan = plan_memory(graph, schedule, packed, target)
+    structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
+    arrays = npz_bytes(graph_arrays(graph))
+    digest = hashlib.sha256(structure.encode() + arrays).hexdigest()
+    context = {
+        "graph": graph,
+        "target": target,
+        "schedule": schedule,
+        "plan": plan,
+        "packed": packed,
+        "generator": f"swtrain {_version()}",
+        "digest": digest,
+        "layers": [_layer_context(graph, layer, schedule, plan, packed) for layer in schedule.layers],
+        "blobs": [_blob_context(p, len(graph.levels)) for p in packed.layers.values()],
+        "sources": _collect(schedule, _SOURCES, ["src/sw_run.c"]),
+        "kernels": _collect(schedule, _KERNELS, []),
+    }
+    files: dict[str, str | bytes] = {
+        name: _environment().get_template(f"{name}.j2").render(context)
+        for name in ("model.c", "model.h", "weights.S", "project.mk")
+    }
+    files["graph.json"], files["graph.npz"] = structure, arrays
+    files[MANIFEST] = json.dumps(_manifest(graph, target, schedule, packed, plan, context), indent=1) + "\n"
+    return CProject(graph, target, packed, schedule, plan, files)
+
+
+def write_project(project: CProject, folder: Path) -> None:
+    """Write `project` as `folder`, all at once; an older project there is replaced.
+
+    Raises:
+        OutputError: the folder holds something else, or can't be written.
+    """
+    replace_folder(folder, project.files, MANIFEST)
+
+
+@dataclass(frozen=True)
+class ProjectFolder:
+    """An emitted project on disk: its graph and its manifest."""
+
+    folder: Path
+    graph: Graph
+    manifest: Mapping[str, Any]
+
+
+def read_project(folder: Path) -> ProjectFolder:
+    """Read a folder that `write_project` made.
+
+    Raises:
+        GraphFileError: not a project, corrupt, or of another format version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise GraphFileError(f"{folder} is not an emitted project (no {MANIFEST}); make it with `swtrain emit-c RUN --out {folder}`")
+    try:
+        manifest = json.loads(path.read_text())
+        found = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise GraphFileError(f"{path} is corrupt ({e!r}); emit the project again") from e
+    if found != FORMAT:
+        raise GraphFileError(f"{path} has format {found}, this version reads {FORMAT}; emit the project again")
+    return ProjectFolder(folder, load_graph(folder), manifest)
+
+
+def _version() -> str:
+    try:
+        return version("swtrain")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("codegen"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _collect(schedule: Schedule, table: Mapping[str, list[str]], first: list[str]) -> list[str]:
+    names = dict.fromkeys(first)
+    for layer in schedule.layers:
+        names |= dict.fromkeys(table.get(layer.kind, []))
+    return list(names)
+
+
+def _image(plan: MemoryPlan, tensor: str) -> str:
+    b = plan.buffer(tensor)
+    c, h, w = b.shape
+    return f"{{sw_arena + {b.data}, {b.pitch}, {b.plane}, {c}, {h}, {w}, {', '.join(map(str, b.border))}}}"
+
+
+def _layer_context(graph: Graph, layer: Layer, schedule: Schedule, plan: MemoryPlan, packed: PackedModel) -> dict[str, Any]:
+    x, y = plan.buffer(layer.x), graph.tensors[layer.y]
+    staged = layer.name in plan.staged
+    start = x.data
+    if layer.node is not None and isinstance(layer.node.op, Conv2d):
+        start -= layer.node.op.padding[0] * x.pitch + layer.node.op.padding[1]
+    context: dict[str, Any] = {
+        "name": layer.name,
+        "kind": layer.kind,
+        "steps": len(layer.steps),
+        "rows_per_step": layer.rows_per_step,
+        "x": f"sw_stage + {start - x.offset}" if staged else f"sw_arena + {start}",
+        "x_words": graph.tensors[layer.x].size,
+        "x_pitch": x.pitch,
+        "x_plane": x.plane,
+        "stage": f"{{sw_arena + {x.offset}, {x.words}}}" if staged else "{0, 0}",
+        "y": _image(plan, layer.y),
+        "y_pitch": plan.buffer(layer.y).pitch,
+        "y_data": f"sw_arena + {plan.buffer(layer.y).data}",
+        "lo": _c_int(y.lo),
+        "hi": y.hi,
+        "comment": "",
+    }
+    if layer.node is not None:
+        op = layer.node.op
+        context["op"] = op
+        context["comment"] = f"{op.kind} {graph.tensors[layer.x].shape} -> {y.shape} {op.attributes() or ''}".rstrip()
+        if isinstance(op, AvgPool):
+            context["multiplier"], context["shift"] = op.scale
+        else:
+            context["multiplier"], context["shift"] = 1, 0
+        if len(y.shape) == 3:
+            context["out_h"], context["out_w"] = y.shape[1:]
+    if layer.packed is not None:
+        assert layer.node is not None and layer.node.params is not None
+        p, params = layer.packed, layer.node.params
+        context |= {
+            "requant": f"{{{params.shift}, {_c_int(y.lo)}, {y.hi}}}",
+            "rows": len(params.bias),
+            "bias": [int(b) for b in params.bias],
+            "steps_per_channel": len(layer.steps) // len(params.bias) if layer.kind == "conv2d" else 0,
+            "weights": (
+                f"{{{list(packed.layers).index(layer.name)}, SW_{p.encoding.upper()}, {p.count_bytes}, "
+                f"{params.weight[0].size}, {p.deltas_offset}, {p.counts_offset}}}"
+            ),
+        }
+    return context
+
+
+def _c_int(value: int) -> str:
+    # -32768 is not an int16 literal in C: it is the negation of 32768, a long
+    return "-32767 - 1" if value == -32768 else str(value)
+
+
+def _lines(values: np.ndarray[Any, Any], per_line: int = 16) -> list[str]:
+    items = [str(int(v)) for v in values]
+    return [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
+
+
+def _blob_context(packed: PackedLayer, levels: int) -> dict[str, Any]:
+    counts = packed.counts.reshape(-1)
+    return {
+        "name": packed.node,
+        "encoding": packed.encoding,
+        "bytes": packed.blob_bytes,
+        "weights": _lines(packed.weights),
+        "counts": _lines(counts),
+        "count_directive": ".byte" if packed.count_bytes == 1 else ".short",
+        "deltas": _lines(packed.deltas, 24),
+        "pad": (packed.deltas_offset + len(packed.deltas)) % 2,
+    }
+
+
+def _manifest(
+    graph: Graph, target: TargetSpec, schedule: Schedule, packed: PackedModel, plan: MemoryPlan, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    count = len(graph.levels)
+    return {
+        "format": FORMAT,
+        "generator": context["generator"],
+        "model": graph.name,
+        "target": target.name,
+        "digest": context["digest"],
+        "input": LOAD,
+        "sources": context["sources"],
+        "kernels": context["kernels"],
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.node.op.kind if layer.node else layer.kind,
+                "encoding": layer.encoding,
+                "backend": "cpu",
+                "steps": len(layer.steps),
+                "macs": graph.macs(layer.node) if layer.node else 0,
+                "nnz": [
+                    layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)
+                ],
+                "weight_bytes": [layer.packed.weight_bytes(k) if layer.packed else 0 for k in range(count)],
+                "index_bytes": [layer.packed.index_bytes(k) if layer.packed else 0 for k in range(count)],
+                "staged": layer.name in plan.staged,
+            }
+            for layer in schedule.layers
+        ],
+        "weight_bytes": [packed.weight_bytes(k) for k in range(count)],
+        "index_bytes": [packed.index_bytes(k) for k in range(count)],
+        "blob_bytes": packed.blob_bytes,
+        "arena_bytes": 2 * plan.arena_words,
+        "stage_bytes": 2 * plan.stage_words,
+    }

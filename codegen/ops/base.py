@@ -1,0 +1,128 @@
+"""What an operator is: shape inference, work, float and integer semantics.
+
+An operator is a frozen dataclass that holds its attributes. All arrays are batch first, `(N, C, H, W)` or
+`(N, F)`; shapes in signatures leave the batch out. Integer semantics are the definition that every back end
+must meet bit for bit, whatever the tile, encoding or level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GraphError, UnsupportedOp
+
+Shape = tuple[int, ...]
+Array = NDArray[Any]
+
+INT16_MIN, INT16_MAX = -(2**15), 2**15 - 1
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operator without weights. Subclasses define `kind` and the methods below."""
+
+    kind: ClassVar[str]
+    weighted: ClassVar[bool] = False
+
+    def infer(self, shape: Shape) -> Shape:
+        """Shape of the output for an input of `shape`; raises `GraphError` when it can't be applied."""
+        raise NotImplementedError
+
+    def macs(self, shape: Shape) -> int:
+        """Multiply-accumulates of one dense inference on an input of `shape`."""
+        return 0
+
+    def apply_float(self, x: Array) -> Array:
+        """Real-valued semantics, used to calibrate and to compare."""
+        raise NotImplementedError
+
+    def apply(self, x: Array, lo: int, hi: int) -> Array:
+        """Integer semantics on int64 `x`; the result lies in `[lo, hi]`."""
+        raise NotImplementedError
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes as plain values, for JSON and for comments in generated C."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class WeightedOp(Op):
+    """An operator `y = clip((sum(w*x) >> shift) + b, lo, hi)` with weights `w` and a bias per output channel.
+
+    The sum is exact; `>>` is floor; `b` is an integer in output units that absorbs half an LSB.
+    """
+
+    weighted: ClassVar[bool] = True
+
+    def infer_weighted(self, shape: Shape, weight: Shape) -> Shape:
+        """Shape of the output for input `shape` and weights of shape `weight` (output channel first)."""
+        raise NotImplementedError
+
+    def accumulate(self, x: Array, w: Array) -> Array:
+        """`sum(w*x)` for every output, exact in float64 while `|sum| < 2**53`."""
+        raise NotImplementedError
+
+    def uses(self, shape: Shape) -> int:
+        """How often one inference uses each weight (output positions), for input `shape` and any weight."""
+        raise NotImplementedError
+
+    def apply_weighted(self, x: Array, w: Array, bias: Array, shift: int, lo: int, hi: int) -> Array:
+        """The integer formula of the class, on int64 arrays."""
+        total = self.accumulate(x.astype(np.float64), w.astype(np.float64)).astype(np.int64)
+        b = bias.astype(np.int64).reshape((1, -1) + (1,) * (total.ndim - 2))
+        return np.clip((total >> shift) + b, lo, hi)
+
+
+_REGISTRY: dict[str, type[Op]] = {}
+
+
+def register(cls: type[Op]) -> type[Op]:
+    """Class decorator: makes an operator known to `op_from_dict`."""
+    _REGISTRY[cls.kind] = cls
+    return cls
+
+
+def supported_ops() -> list[str]:
+    """Names of all registered operators."""
+    return sorted(_REGISTRY)
+
+
+def op_from_dict(kind: str, attributes: dict[str, Any]) -> Op:
+    """Make an operator from its saved name and attributes.
+
+    Raises:
+        UnsupportedOp: the name or an attribute is unknown.
+    """
+    cls = _REGISTRY.get(kind)
+    if cls is None:
+        raise UnsupportedOp(f"operator {kind!r} is unknown; supported are {', '.join(supported_ops())}")
+    unknown = set(attributes) - {f.name for f in fields(cls)}
+    if unknown:
+        raise UnsupportedOp(f"operator {kind!r} has no attribute {', '.join(sorted(unknown))}")
+    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in attributes.items()})
+
+
+def spatial(where: str, shape: Shape) -> tuple[int, int, int]:
+    """`(C, H, W)` of an image shape, or a `GraphError` that names `where`."""
+    if len(shape) != 3:
+        raise GraphError(f"{where}: needs an input (channels, height, width), got shape {shape}")
+    return shape[0], shape[1], shape[2]
+
+
+def windows(x: Array, kernel: tuple[int, int], stride: tuple[int, int]) -> Array:
+    """All windows of `(N, C, H, W)` as a view `(N, C, OH, OW, KH, KW)`."""
+    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(2, 3))
+    return view[:, :, :: stride[0], :: stride[1]]
+
+
+def out_size(where: str, size: int, kernel: int, stride: int) -> int:
+    """Number of windows along one axis; raises `GraphError` when there is none."""
+    if kernel < 1 or stride < 1:
+        raise GraphError(f"{where}: kernel {kernel} and stride {stride} must be at least 1")
+    if size < kernel:
+        raise GraphError(f"{where}: a window of {kernel} does not fit an axis of {size}")
+    return (size - kernel) // stride + 1

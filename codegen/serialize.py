@@ -1,0 +1,111 @@
+"""A `Graph` on disk: `graph.json` (structure) and `graph.npz` (arrays), written by rename, read without torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import CodegenError, GraphFileError
+from .files import write_atomic
+from .ir import Graph, Level, Node, Params, Tensor
+from .ops import op_from_dict
+
+FORMAT = 1
+"""Version of the format; a file of another version is refused."""
+
+
+def graph_to_dict(graph: Graph) -> dict[str, Any]:
+    """The structure of `graph` without its arrays, as plain JSON values."""
+    return {
+        "format": FORMAT,
+        "name": graph.name,
+        "input": graph.input,
+        "levels": [{"name": v.name, "sparsity": v.sparsity, "accuracy_float": v.accuracy_float} for v in graph.levels],
+        "tensors": [
+            {"name": t.name, "shape": list(t.shape), "frac_bits": t.frac_bits, "lo": t.lo, "hi": t.hi}
+            for t in graph.tensors.values()
+        ],
+        "nodes": [
+            {
+                "name": n.name,
+                "op": n.op.kind,
+                "attributes": n.op.attributes(),
+                "input": n.input,
+                "output": n.output,
+                "params": None if n.params is None else {"frac_bits": n.params.frac_bits, "shift": n.params.shift},
+            }
+            for n in graph.nodes
+        ],
+        "meta": dict(graph.meta),
+    }
+
+
+def graph_arrays(graph: Graph) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of `graph`, keyed `<node>.<weight|level_index|bias>`."""
+    arrays = {}
+    for n in graph.nodes:
+        if n.params is not None:
+            arrays[f"{n.name}.weight"] = n.params.weight
+            arrays[f"{n.name}.level_index"] = n.params.level_index
+            arrays[f"{n.name}.bias"] = n.params.bias
+    return arrays
+
+
+def npz_bytes(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
+    """A .npz archive without time stamps: same arrays, same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{key}.npy", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, buffer.getvalue())
+    return out.getvalue()
+
+
+def save_graph(graph: Graph, folder: Path) -> None:
+    """Write `graph.npz` and `graph.json` into `folder`."""
+    write_atomic(folder / "graph.npz", npz_bytes(graph_arrays(graph)))
+    write_atomic(folder / "graph.json", json.dumps(graph_to_dict(graph), indent=1) + "\n")
+
+
+def load_graph(folder: Path) -> Graph:
+    """Read a graph that `save_graph` wrote.
+
+    Raises:
+        GraphFileError: missing, corrupt, of another format version, or breaking an invariant.
+    """
+    path = folder / "graph.json"
+    if not path.is_file():
+        raise GraphFileError(f"{path} does not exist; make it with `swtrain train --out {folder}`")
+    try:
+        data = json.loads(path.read_text())
+        if data["format"] != FORMAT:
+            raise GraphFileError(f"{path} has format {data['format']}, this version reads {FORMAT}; export it again")
+        with np.load(folder / "graph.npz", allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+        nodes = []
+        for n in data["nodes"]:
+            params = None
+            if n["params"] is not None:
+                weight, index, bias = (arrays[f"{n['name']}.{k}"] for k in ("weight", "level_index", "bias"))
+                params = Params(weight, index, bias, n["params"]["frac_bits"], n["params"]["shift"])
+            op = op_from_dict(n["op"], n["attributes"])
+            nodes.append(Node(n["name"], op, n["input"], n["output"], params))
+        tensors = {
+            t["name"]: Tensor(t["name"], tuple(t["shape"]), t["frac_bits"], t["lo"], t["hi"]) for t in data["tensors"]
+        }
+        levels = tuple(Level(v["name"], v["sparsity"], v["accuracy_float"]) for v in data["levels"])
+        return Graph(data["name"], data["input"], tensors, tuple(nodes), levels, data["meta"])
+    except CodegenError as e:
+        if isinstance(e, GraphFileError):
+            raise
+        raise GraphFileError(f"{path} does not hold a valid graph: {e}") from e
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as e:
+        raise GraphFileError(f"{path} or graph.npz beside it is corrupt ({e!r}); export it again") from e

@@ -1,0 +1,98 @@
+"""`TargetSpec`: a board as the planner sees it, read from `firmware/boards/<board>/target.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .errors import TargetError
+
+
+def firmware_dir() -> Path:
+    """The firmware sources: beside this package in a checkout, inside it (`_firmware`) in a wheel."""
+    here = Path(__file__).resolve().parent
+    for folder in (here.parent / "firmware", here / "_firmware"):
+        if (folder / "include" / "swtrain.h").is_file():
+            return folder
+    raise TargetError("the firmware sources are missing from this installation; install swtrain again")
+
+
+@dataclass(frozen=True)
+class Region:
+    """A memory region: `[origin, origin + size)` in bytes."""
+
+    name: str
+    origin: int
+    size: int
+    volatile: bool
+
+    @property
+    def end(self) -> int:
+        """First address behind the region."""
+        return self.origin + self.size
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """Memory, clock and planning constants of a board.
+
+    Raises:
+        TargetError: regions overlap, or a reserve exceeds its region.
+    """
+
+    name: str
+    description: str
+    mclk_hz: int
+    regions: Mapping[str, Region]
+    stack_bytes: int
+    sram_reserve: int
+    fram_reserve: int
+    step_cycles: int
+    costs: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.regions.values(), key=lambda r: r.origin)
+        for a, b in zip(ordered, ordered[1:], strict=False):
+            if a.end > b.origin:
+                raise TargetError(f"{self.name}: regions {a.name} (ends {a.end:#x}) and {b.name} ({b.origin:#x}) overlap")
+        for name, used in (("sram", self.stack_bytes + self.sram_reserve), ("fram", self.fram_reserve)):
+            if used > self.regions[name].size:
+                raise TargetError(f"{self.name}: reserve of {used} B exceeds region {name} of {self.regions[name].size} B")
+
+
+def boards() -> list[str]:
+    """Names of all boards that have a target.toml."""
+    return sorted(p.parent.name for p in (firmware_dir() / "boards").glob("*/target.toml"))
+
+
+@cache
+def load_target(name: str) -> TargetSpec:
+    """The board called `name`.
+
+    Raises:
+        TargetError: unknown board, or a target.toml that lacks a key or contradicts itself.
+    """
+    path = firmware_dir() / "boards" / name / "target.toml"
+    if not path.is_file():
+        raise TargetError(f"target {name!r} is unknown; known are {', '.join(boards())}")
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text())
+        regions = {k: Region(k, v["origin"], v["bytes"], v["volatile"]) for k, v in data["regions"].items()}
+        reserve = data["reserve"]
+        return TargetSpec(
+            data["name"],
+            data["description"],
+            data["mclk_hz"],
+            regions,
+            reserve["stack_bytes"],
+            reserve["sram_bytes"],
+            reserve["fram_bytes"],
+            data["steps"]["max_cycles"],
+            data["costs"]["cpu"],
+        )
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:
+        raise TargetError(f"{path.name} of {name} is malformed: {e}") from e

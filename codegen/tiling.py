@@ -1,0 +1,171 @@
+"""`Schedule`: which layers run, in which restartable steps, and what scratch they need.
+
+A step reads buffers that it does not write. Its size is bounded by the target's `steps.max_cycles`, the work
+that a power failure may repeat. Estimated cycles here size steps and nothing else; reported cycles are
+simulated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import DoesNotFit, GraphError, UnsupportedOp
+from .ir import Graph, Node, Tensor
+from .ops import Argmax, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu
+from .packing import PackedLayer, PackedModel
+from .target import TargetSpec
+
+LOAD, STORE = "input", "output"
+"""Names of the layers that copy the input in and the logits out."""
+
+TAP_BYTES, ACC_BYTES = 4, 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """Outputs that one step makes: `channels` and `rows` as half-open ranges (rows of a flat tensor: 0, 1)."""
+
+    channels: tuple[int, int]
+    rows: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the schedule.
+
+    Attributes:
+        name: of the node, or `LOAD`, `STORE`.
+        kind: the runtime function that does it.
+        x, y: tensors read and written; storage aliases (flatten) are resolved by the memory plan.
+        steps: all steps in order.
+        rows_per_step: output rows (conv2d) or outputs (fully connected) of one step.
+        node: the node of the graph, `None` for load and store.
+        packed: its weights, if any.
+    """
+
+    name: str
+    kind: str
+    x: str
+    y: str
+    steps: tuple[Step, ...]
+    rows_per_step: int = 1
+    node: Node | None = None
+    packed: PackedLayer | None = None
+
+    @property
+    def encoding(self) -> str:
+        """Encoding of the weights, `none` without."""
+        return self.packed.encoding if self.packed else "none"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Layers in execution order and the scratch they share in SRAM.
+
+    Raises:
+        GraphError: the steps of a layer do not cover its outputs exactly once.
+    """
+
+    layers: tuple[Layer, ...]
+    taps: int
+    acc: int
+
+    def check(self, graph: Graph) -> None:
+        """Verify that the steps of every layer cover each output exactly once."""
+        for layer in self.layers:
+            channels, rows = _extent(graph.tensors[layer.y])
+            seen = [[0] * rows for _ in range(channels)]
+            for step in layer.steps:
+                for c in range(*step.channels):
+                    for r in range(*step.rows):
+                        seen[c][r] += 1
+            if any(n != 1 for row in seen for n in row):
+                raise GraphError(f"{layer.name}: its steps do not cover each output exactly once")
+
+
+def plan_schedule(graph: Graph, packed: PackedModel, target: TargetSpec) -> Schedule:
+    """Cut every layer into steps.
+
+    Raises:
+        UnsupportedOp: no kernel for an operator.
+        DoesNotFit: the scratch of a layer exceeds SRAM.
+    """
+    layers = [Layer(LOAD, "load", graph.input, graph.input, _by_channel(graph.tensors[graph.input]))]
+    for node in graph.nodes:
+        y = graph.tensors[node.output]
+        if isinstance(node.op, Flatten | Argmax):
+            if isinstance(node.op, Argmax) and node.input != graph.output.name:
+                raise UnsupportedOp(f"{node.name}: argmax is supported as the last operator only")
+            continue  # an alias, or part of the store layer
+        if isinstance(node.op, Conv2d):
+            layers.append(_conv2d(graph, node, packed.layers[node.name], target))
+        elif isinstance(node.op, FullyConnected):
+            layers.append(_fully_connected(graph, node, packed.layers[node.name], target))
+        elif isinstance(node.op, AvgPool | MaxPool):
+            layers.append(Layer(node.name, "pool", node.input, y.name, _by_channel(y), node=node))
+        elif isinstance(node.op, Relu):
+            layers.append(Layer(node.name, "relu", node.input, y.name, _by_channel(y), node=node))
+        else:
+            raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
+    out = graph.output
+    layers.append(Layer(STORE, "store", out.name, out.name, (Step((0, _extent(out)[0]), (0, _extent(out)[1])),)))
+    schedule = Schedule(tuple(layers), *_scratch(graph, layers, target))
+    schedule.check(graph)
+    return schedule
+
+
+def _extent(tensor: Tensor) -> tuple[int, int]:
+    """`(channels, rows)`: a flat tensor is one row per element."""
+    return (tensor.shape[0], tensor.shape[1]) if len(tensor.shape) == 3 else (tensor.shape[0], 1)
+
+
+def _by_channel(tensor: Tensor) -> tuple[Step, ...]:
+    channels, rows = _extent(tensor)
+    if len(tensor.shape) != 3:
+        return (Step((0, channels), (0, 1)),)
+    return tuple(Step((c, c + 1), (0, rows)) for c in range(channels))
+
+
+def _conv2d(graph: Graph, node: Node, packed: PackedLayer, target: TargetSpec) -> Layer:
+    channels, height, width = graph.tensors[node.output].shape
+    assert node.params is not None
+    taps = node.params.weight[0].size if packed.encoding == "dense" else packed.max_row_entries()
+    window = taps * target.costs["conv_tap_cycles"] + target.costs["conv_window_cycles"]
+    rows = min(max(int(target.step_cycles // (width * window)), 1), height)
+    blocks = [(r, min(r + rows, height)) for r in range(0, height, rows)]
+    steps = tuple(Step((c, c + 1), b) for c in range(channels) for b in blocks)
+    return Layer(node.name, "conv2d", node.input, node.output, steps, rows, node, packed)
+
+
+def _fully_connected(graph: Graph, node: Node, packed: PackedLayer, target: TargetSpec) -> Layer:
+    (outputs,) = graph.tensors[node.output].shape
+    assert node.params is not None
+    entries = node.params.weight[0].size if packed.encoding == "dense" else packed.max_row_entries()
+    rows = min(max(int(target.step_cycles // (entries * target.costs["dot_entry_cycles"] + 1)), 1), outputs, 64)
+    steps = tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows))
+    return Layer(node.name, "fully_connected", node.input, node.output, steps, rows, node, packed)
+
+
+def _scratch(graph: Graph, layers: list[Layer], target: TargetSpec) -> tuple[int, int]:
+    """Entries of `sw_taps` and `sw_acc`."""
+    acc, taps, widest = 1, 1, ""
+    for layer in layers:
+        need = 0
+        if layer.kind == "conv2d":
+            assert layer.packed is not None and layer.node is not None and layer.node.params is not None
+            dense = layer.packed.encoding == "dense"
+            filter_taps = layer.node.params.weight[0].size if dense else layer.packed.max_row_entries()
+            taps = max(taps, filter_taps + 1)  # one more, so that a filter that fits is seen to end
+            need = graph.tensors[layer.y].shape[2]
+        elif layer.kind == "fully_connected":
+            need = layer.rows_per_step
+        if need > acc:
+            acc, widest = need, layer.name
+    free = target.regions["sram"].size - target.stack_bytes - target.sram_reserve - ACC_BYTES * acc
+    room = free // TAP_BYTES
+    if room < min(taps, 32):
+        raise DoesNotFit(
+            f"{widest}: a row of {acc} sums needs {ACC_BYTES * acc} B of SRAM, which leaves {free} B for weights, "
+            f"{TAP_BYTES * min(taps, 32)} B are needed; use a narrower image"
+        )
+    return min(taps, room), acc

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reset to main, sleep, and the vector table of an MSP430FR5994.
+//
+// 0xFF80-0xFF8F (JTAG, BSL and IPE signatures) are never emitted: a wrong value there locks a board.
+#include "sw_msp430x.h"
+
+#define WDTCTL 0x015C
+
+    .section .init, "ax", @progbits
+    .globl _start
+    .type _start, @function
+_start:
+    mov #__stack_top, r1
+    mov #0x5A80, &WDTCTL // WDTPW | WDTHOLD
+    call #sw_board_init // first: everything after it runs at full speed
+    mov #__bss_start, r12
+.Lclear:
+    cmp #__bss_end, r12
+    jhs .Lcleared
+    clr 0(r12)
+    incd r12
+    jmp .Lclear
+.Lcleared:
+    mov #__data_load, r13
+    mov #__data_start, r12
+.Lcopy:
+    cmp #__data_end, r12
+    jhs .Lcopied
+    MOVP_IDX r13, 0, r12
+    incd r12
+    jmp .Lcopy
+.Lcopied:
+    call #main
+// Vectors without a handler end here: asleep with interrupts off, until reset.
+_unexpected:
+    bis #0x00F0, r2 // LPM4: CPUOFF, OSCOFF, SCG0, SCG1
+    jmp _unexpected
+
+// void sw_board_wait(const volatile uint16_t *flag)
+// The test is made with interrupts off, and GIE and CPUOFF are set by one instruction, so that an interrupt
+// which sets the flag between test and sleep still wakes the CPU. sw_idle is where a simulator waits.
+    FUNCTION sw_board_wait
+    push r2
+    .globl sw_idle
+    .type sw_idle, @function
+sw_idle:
+    dint
+    nop
+    cmp #0, 0(r12)
+    jnz .Lawake
+    bis #0x0018, r2 // GIE | CPUOFF: LPM0
+    nop
+    jmp sw_idle
+.Lawake:
+    pop r2 // GIE as it was
+    nop
+    ret
+
+    .section .vectors, "a", @progbits
+    .rept 55
+    .word _unexpected
+    .endr
+    .word _start

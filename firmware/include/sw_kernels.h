@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels: one function per file, named sw_<op>_<encoding>_<dtype>_<backend>. Each has a portable C version
+// that defines it; where a .S of the same name exists, the MSP430 uses that. All accumulators are 32 bits
+// and exact: the generator proves |acc| < 2^30 for every input (Graph, worst_sum).
+#ifndef SW_KERNELS_H
+#define SW_KERNELS_H
+
+#include "sw_platform.h"
+
+// One weight of a filter, unpacked: `delta` is the distance in bytes from the input of the tap before it
+// (of the first tap: from the first element of the window).
+typedef struct {
+    int16_t delta;
+    int16_t weight;
+} sw_tap_t;
+
+// Unpacks weights into taps. The fields after `out` are the state, so that a long filter can be unpacked in
+// pieces: position in the blob, in the window, and in the filter.
+typedef struct {
+    sw_tap_t *out;
+    uint16_t count;    // entries to unpack now
+    sw_addr_t weights; // int16
+    sw_addr_t deltas;  // uint8; not used by dense
+    int16_t offset;    // bytes from the first element of the window to the last entry
+    int16_t previous;  // the same for the last tap written
+    int16_t left;      // entries left in this kernel row
+    int16_t rows;      // kernel rows left in this channel
+    int16_t kernel_w, kernel_h;
+    int16_t row_skip;   // bytes from the end of a kernel row to the start of the next
+    int16_t plane_skip; // bytes more, from the last row of a channel to the first of the next
+} sw_unpack_t;
+
+// Each entry is `delta` positions after the one before it; `offset`, `left`, `rows` describe position 0 and
+// the first delta counts from there.
+void sw_taps_csr_s16_cpu(sw_unpack_t *unpack);
+// Each entry is the position after the one before it; the state describes position -1.
+void sw_taps_dense_s16_cpu(sw_unpack_t *unpack);
+
+// acc[i] = init[i * init_step / 4] + sum of taps over the window at x + i * step / 2, for i < count.
+typedef struct {
+    const int16_t *x;
+    uint16_t step; // bytes between windows
+    uint16_t count;
+    const sw_tap_t *taps;
+    uint16_t tap_count; // below 2^15
+    const int32_t *init;
+    uint16_t init_step; // bytes: 0 to start each window from the same value, 4 to go on with `acc`
+    int32_t *acc;
+} sw_conv_row_t;
+
+void sw_conv2d_taps_s16_cpu(const sw_conv_row_t *row);
+
+// acc += sum of count products; on return `weights` and `deltas` point behind what was read.
+typedef struct {
+    int32_t acc;
+    const int16_t *x;
+    uint16_t count; // below 2^15
+    sw_addr_t weights;
+    sw_addr_t deltas;
+} sw_dot_t;
+
+// x is indexed by deltas: entry i multiplies x[delta_0 + ... + delta_i].
+void sw_dot_csr_s16_cpu(sw_dot_t *dot);
+// Entry i multiplies x[i].
+void sw_dot_dense_s16_cpu(sw_dot_t *dot);
+
+// y = clip(acc >> shift, lo, hi)
+typedef struct {
+    uint16_t shift;
+    int16_t lo, hi;
+} sw_requant_t;
+
+void sw_requant_s16_cpu(const int32_t *acc, int16_t *y, uint16_t count, const sw_requant_t *requant);
+// The same for shift = 15, where the shifted sum always fits int16.
+void sw_requant15_s16_cpu(const int32_t *acc, int16_t *y, uint16_t count, const sw_requant_t *requant);
+
+// One channel. Average: y = clip((sum * multiplier) >> shift, lo, hi), |sum * multiplier| < 2^31.
+typedef struct {
+    uint16_t x_pitch, y_pitch;
+    uint16_t out_h, out_w;
+    uint16_t kernel_h, kernel_w, stride_h, stride_w;
+    uint16_t multiplier, shift;
+    int16_t lo, hi;
+} sw_pool_t;
+
+void sw_avgpool_s16_cpu(const int16_t *x, int16_t *y, const sw_pool_t *pool);
+void sw_maxpool_s16_cpu(const int16_t *x, int16_t *y, const sw_pool_t *pool);
+
+// Index of the largest element, the lowest index on a tie; count >= 1.
+uint16_t sw_argmax_s16_cpu(const int16_t *x, uint16_t count);
+
+// Reads above 64 KB.
+uint16_t sw_load_u8(sw_addr_t address);
+uint16_t sw_load_u16(sw_addr_t address); // `address` is even
+
+#endif

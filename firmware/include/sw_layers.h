@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layers as model.c describes them: constant data, no code. Shapes and distances count elements.
+#ifndef SW_LAYERS_H
+#define SW_LAYERS_H
+
+#include "sw_kernels.h"
+
+// An image (channels, height, width) in memory. `data` is element (0, 0, 0); rows are `pitch` and channels
+// `plane` apart. A border of zeros surrounds each channel where the reader pads.
+typedef struct {
+    int16_t *data;
+    uint16_t pitch, plane;
+    uint16_t channels, height, width;
+    uint8_t top, left, bottom, right;
+} sw_image_t;
+
+enum sw_encoding { SW_DENSE = 0, SW_CSR = 1 };
+
+// Packed weights of a layer, see FORMAT.md. `deltas` and `counts` are byte offsets into the blob.
+typedef struct {
+    uint16_t blob; // index into sw_blobs
+    uint8_t encoding;
+    uint8_t count_bytes; // size of an entry count: 1 or 2
+    uint16_t cols;       // weights of a row when nothing is pruned
+    uint32_t deltas;
+    uint32_t counts;
+} sw_packed_t;
+
+// A copy of the input in fast memory, made before the first step of a layer; `words` is 0 without one.
+typedef struct {
+    const int16_t *from;
+    uint16_t words;
+} sw_stage_t;
+
+// `x` is the first element of the first window, padding included; its rows are `x_pitch` and its channels
+// `x_plane` apart. A step is `rows_per_step` output rows of one output channel.
+typedef struct {
+    const int16_t *x;
+    uint16_t x_pitch, x_plane;
+    sw_stage_t stage;
+    sw_image_t y;
+    sw_packed_t weights;
+    const int32_t *bias; // per output channel, in output units
+    sw_requant_t requant;
+    uint16_t kernel_h, kernel_w, stride_h, stride_w;
+    uint16_t rows_per_step, steps_per_channel;
+} sw_conv2d_t;
+
+// A step is `rows_per_step` outputs, the last one of a layer what is left of `rows`.
+typedef struct {
+    const int16_t *x;
+    sw_stage_t stage;
+    int16_t *y;
+    sw_packed_t weights;
+    const int32_t *bias;
+    sw_requant_t requant;
+    uint16_t rows, rows_per_step;
+} sw_fully_connected_t;
+
+// A step is one channel. `kernel` is sw_avgpool_s16_cpu or sw_maxpool_s16_cpu.
+typedef struct {
+    const int16_t *x;
+    uint16_t x_plane;
+    sw_image_t y;
+    void (*kernel)(const int16_t *x, int16_t *y, const sw_pool_t *pool);
+    sw_pool_t pool;
+} sw_pool_layer_t;
+
+// A step is one channel: y = clip(max(x, 0), lo, hi).
+typedef struct {
+    const int16_t *x;
+    uint16_t x_pitch, x_plane;
+    sw_image_t y;
+    int16_t lo, hi;
+} sw_relu_t;
+
+// A step is one channel of the flat `x`, copied into the image `y`. A network's input enters through it, so
+// that whoever writes sw_input can't change an inference under way.
+typedef struct {
+    const int16_t *x;
+    sw_image_t y;
+} sw_load_t;
+
+// One step: copies logits to sw_output and their argmax to sw_class.
+typedef struct {
+    const int16_t *x;
+    uint16_t words;
+} sw_store_t;
+
+// Made by `swtrain emit-c`: addresses of the packed weights, and scratch sized for the model.
+extern const sw_addr_t sw_blobs[];
+extern sw_tap_t sw_taps[];
+extern const uint16_t sw_taps_capacity;
+extern int32_t sw_acc[];
+extern int16_t sw_stage[];
+
+void sw_conv2d_prepare(const void *layer);
+void sw_conv2d_step(const void *layer, uint16_t step, uint16_t level);
+void sw_fully_connected_prepare(const void *layer);
+void sw_fully_connected_step(const void *layer, uint16_t step, uint16_t level);
+void sw_pool_prepare(const void *layer);
+void sw_pool_step(const void *layer, uint16_t step, uint16_t level);
+void sw_relu_prepare(const void *layer);
+void sw_relu_step(const void *layer, uint16_t step, uint16_t level);
+void sw_load_prepare(const void *layer);
+void sw_load_step(const void *layer, uint16_t step, uint16_t level);
+void sw_store_prepare(const void *layer);
+void sw_store_step(const void *layer, uint16_t step, uint16_t level);
+
+// Writes the border of zeros of `image`. Repeating it is harmless.
+void sw_image_clear_border(const sw_image_t *image);
+
+// Copies a layer's input to sw_stage if the plan says so.
+void sw_stage_load(const sw_stage_t *stage);
+
+// Where a row of packed weights starts. Rows are mostly visited in order, so seeking is cheap.
+typedef struct {
+    uint16_t row;
+    sw_addr_t weights, deltas;
+} sw_cursor_t;
+
+void sw_cursor_reset(sw_cursor_t *cursor, const sw_packed_t *packed);
+void sw_cursor_seek(sw_cursor_t *cursor, const sw_packed_t *packed, uint16_t row);
+
+// Entries that enter row `row` at `level`; padding entries included. CSR only.
+uint16_t sw_packed_count(const sw_packed_t *packed, uint16_t row, uint16_t level);
+
+#endif

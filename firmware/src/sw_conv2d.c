@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution: unpack one filter into taps, run them over rows of windows, clip.
+//
+// The taps stay in SRAM while steps of the same filter follow each other. A filter with more taps than
+// sw_taps holds is unpacked in pieces, once per row of windows, and sums go on from piece to piece.
+#include "sw_layers.h"
+
+#define NO_FILTER 0xFFFF
+
+// Goes through the entries of a filter that are in use: level by level, each level restarting at position 0.
+typedef struct {
+    sw_unpack_t unpack;
+    uint16_t filter, level;
+    uint16_t next_level; // the level to open when `entries` reaches 0
+    uint16_t entries;    // left in the open level
+} reader_t;
+
+// Volatile: a reboot or another layer makes it invalid, and sw_conv2d_prepare resets it.
+static struct {
+    sw_cursor_t cursor;
+    reader_t reader;
+    uint16_t filter; // whose taps sw_taps holds whole, or NO_FILTER
+    uint16_t taps;
+} state;
+
+static void reader_open(reader_t *r, const sw_conv2d_t *layer, uint16_t filter, uint16_t level) {
+    sw_cursor_seek(&state.cursor, &layer->weights, filter);
+    r->filter = filter;
+    r->level = level;
+    r->next_level = 0;
+    r->entries = 0;
+    r->unpack.weights = state.cursor.weights;
+    r->unpack.deltas = state.cursor.deltas;
+    r->unpack.previous = 0;
+    r->unpack.kernel_w = (int16_t)layer->kernel_w;
+    r->unpack.kernel_h = (int16_t)layer->kernel_h;
+    r->unpack.row_skip = (int16_t)(2 * (layer->x_pitch - layer->kernel_w));
+    r->unpack.plane_skip = (int16_t)(2 * (layer->x_plane - layer->kernel_h * layer->x_pitch));
+}
+
+// Fills sw_taps; returns the number of taps, 0 when the filter is exhausted.
+static uint16_t reader_fill(reader_t *r, const sw_conv2d_t *layer) {
+    const sw_packed_t *packed = &layer->weights;
+    uint16_t filled = 0;
+    r->unpack.out = sw_taps;
+    while (filled < sw_taps_capacity) {
+        if (r->entries == 0) {
+            if (r->next_level > (packed->encoding == SW_CSR ? r->level : 0)) break;
+            r->unpack.rows = r->unpack.kernel_h;
+            if (packed->encoding == SW_CSR) {
+                r->entries = sw_packed_count(packed, r->filter, r->next_level);
+                r->unpack.offset = 0;
+                r->unpack.left = r->unpack.kernel_w;
+            } else { // the state of position -1
+                r->entries = packed->cols;
+                r->unpack.offset = -2;
+                r->unpack.left = (int16_t)(r->unpack.kernel_w + 1);
+            }
+            r->next_level++;
+            continue;
+        }
+        uint16_t count = sw_taps_capacity - filled;
+        if (count > r->entries) count = r->entries;
+        r->unpack.count = count;
+        if (packed->encoding == SW_CSR)
+            sw_taps_csr_s16_cpu(&r->unpack);
+        else
+            sw_taps_dense_s16_cpu(&r->unpack);
+        r->entries -= count;
+        filled += count;
+    }
+    return filled;
+}
+
+void sw_conv2d_prepare(const void *desc) {
+    const sw_conv2d_t *layer = desc;
+    sw_stage_load(&layer->stage);
+    sw_image_clear_border(&layer->y);
+    sw_cursor_reset(&state.cursor, &layer->weights);
+    state.filter = NO_FILTER;
+}
+
+void sw_conv2d_step(const void *desc, uint16_t step, uint16_t level) {
+    const sw_conv2d_t *layer = desc;
+    uint16_t filter = step / layer->steps_per_channel;
+    uint16_t first = (step % layer->steps_per_channel) * layer->rows_per_step;
+    uint16_t last = first + layer->rows_per_step;
+    if (last > layer->y.height) last = layer->y.height;
+
+    int32_t bias = layer->bias[filter] * ((int32_t)1 << layer->requant.shift);
+    sw_conv_row_t row;
+    row.step = 2 * layer->stride_w;
+    row.count = layer->y.width;
+    row.taps = sw_taps;
+    row.acc = sw_acc;
+    for (uint16_t oy = first; oy < last; oy++) {
+        row.x = layer->x + (uint16_t)(oy * layer->stride_h * layer->x_pitch);
+        row.init = &bias;
+        row.init_step = 0;
+        if (state.filter != filter) {
+            reader_open(&state.reader, layer, filter, level);
+            state.taps = reader_fill(&state.reader, layer);
+            state.filter = state.taps < sw_taps_capacity ? filter : NO_FILTER;
+        }
+        row.tap_count = state.taps;
+        sw_conv2d_taps_s16_cpu(&row);
+        // the other pieces of a filter that sw_taps can't hold whole
+        while (row.tap_count == sw_taps_capacity) {
+            row.tap_count = reader_fill(&state.reader, layer);
+            row.init = sw_acc;
+            row.init_step = 4;
+            sw_conv2d_taps_s16_cpu(&row);
+        }
+        int16_t *y = layer->y.data + (uint16_t)(filter * layer->y.plane + oy * layer->y.pitch);
+        if (layer->requant.shift == 15)
+            sw_requant15_s16_cpu(sw_acc, y, layer->y.width, &layer->requant);
+        else
+            sw_requant_s16_cpu(sw_acc, y, layer->y.width, &layer->requant);
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// A relu that no clip could absorb.
+#include "sw_layers.h"
+
+void sw_relu_prepare(const void *desc) {
+    const sw_relu_t *layer = desc;
+    sw_image_clear_border(&layer->y);
+}
+
+void sw_relu_step(const void *desc, uint16_t step, uint16_t level) {
+    (void)level;
+    const sw_relu_t *layer = desc;
+    const sw_image_t *y = &layer->y;
+    const int16_t *x = layer->x + (uint16_t)(step * layer->x_plane);
+    for (uint16_t row = 0; row < y->height; row++) {
+        int16_t *out = y->data + (uint16_t)(step * y->plane + row * y->pitch);
+        for (uint16_t i = 0; i < y->width; i++) {
+            int16_t v = x[i];
+            if (v < 0) v = 0;
+            if (v < layer->lo) v = layer->lo;
+            if (v > layer->hi) v = layer->hi;
+            out[i] = v;
+        }
+        x += layer->x_pitch;
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The application that `swtrain sim` talks to: a mailbox in FRAM. Whoever writes `request` waits until it
+// reads 0 again. A user's own main.c replaces it.
+#include "swtrain.h"
+
+enum { SW_REQUEST_NONE = 0, SW_REQUEST_INFER = 1, SW_REQUEST_SWITCH = 2 };
+
+SW_NVM volatile uint16_t sw_request = SW_REQUEST_NONE;
+SW_NVM volatile uint16_t sw_argument = 0; // of SW_REQUEST_SWITCH: the level
+SW_NVM volatile int16_t sw_status = SW_OK;
+
+int main(void) {
+    sw_node = sw_layer_count;
+    if (sw_progress != 0) sw_infer(); // a power failure interrupted it
+    for (;;) {
+        sw_board_wait(&sw_request);
+        int status = SW_OK;
+        if (sw_request == SW_REQUEST_INFER)
+            sw_infer();
+        else if (sw_request == SW_REQUEST_SWITCH)
+            status = sw_switch(sw_argument);
+        sw_status = (int16_t)status;
+        sw_request = SW_REQUEST_NONE; // last: everything above may be repeated
+    }
+}
