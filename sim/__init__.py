@@ -1,1 +1,64 @@
-"""..."""
+"""An MSP430FR5994 that runs any ELF, instruction by instruction, and counts what energy costs.
+
+>>> from sim import Machine
+>>> m = Machine("msp430fr5994", seed=0)
+>>> m.load("firmware.elf")                              # doctest: +SKIP
+>>> m.run(until="main")                                 # doctest: +SKIP
+<Stop.UNTIL: 'until'>
+
+See ``sim/README.md`` for what is modelled and what is not. Nothing here imports torch, swtrain or codegen.
+"""
+
+from pathlib import Path
+
+from ._build import check_core
+
+check_core(Path(__file__).parent / "core")
+
+from .counters import EVENTS, Counters  # noqa: E402
+from .elf import Symbol  # noqa: E402
+from .energy import Coefficient, EnergyModel  # noqa: E402
+from .errors import (  # noqa: E402
+    BadAddress,
+    BadElf,
+    BusFault,
+    ClockViolation,
+    IllegalInstruction,
+    MachineFault,
+    MissingCoefficient,
+    NotReady,
+    PasswordViolation,
+    SimError,
+    StaleCore,
+    UninitialisedRead,
+    UnknownDevice,
+    UnknownSymbol,
+    Unmodelled,
+)
+from .machine import Machine, Stop, WatchEvent  # noqa: E402
+
+__all__ = [
+    "EVENTS",
+    "BadAddress",
+    "BadElf",
+    "BusFault",
+    "ClockViolation",
+    "Coefficient",
+    "Counters",
+    "EnergyModel",
+    "IllegalInstruction",
+    "Machine",
+    "MachineFault",
+    "MissingCoefficient",
+    "NotReady",
+    "PasswordViolation",
+    "SimError",
+    "StaleCore",
+    "Stop",
+    "Symbol",
+    "UninitialisedRead",
+    "UnknownDevice",
+    "UnknownSymbol",
+    "Unmodelled",
+    "WatchEvent",
+]

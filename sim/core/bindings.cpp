@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that knows Python. Addresses are checked here; meaning (symbols, errors, units) lives in
+// sim/*.py.
+//
+// Modelled / Not modelled: see machine.h.
+#include "machine.h"
+
+#include <memory>
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using sw::Counters;
+using sw::Machine;
+
+// Field order is the contract with sim/counters.py.
+std::vector<int64_t> flatten(const Counters &c) {
+    auto i = [](uint64_t v) { return static_cast<int64_t>(v); };
+    return {i(c.instructions),
+            i(c.cycles),
+            i(c.wait_cycles),
+            c.idle_cycles(),
+            i(c.fetch_words[sw::kFram] - c.fetch_misses),
+            i(c.fetch_misses),
+            i(c.fetch_words[sw::kSram] + c.fetch_words[sw::kLeaRam]),
+            i(c.reads[sw::kFram] - c.read_misses),
+            i(c.read_misses),
+            i(c.writes[sw::kFram]),
+            i(c.reads[sw::kSram]),
+            i(c.writes[sw::kSram]),
+            i(c.reads[sw::kLeaRam]),
+            i(c.writes[sw::kLeaRam]),
+            i(c.reads[sw::kPeripheral]),
+            i(c.writes[sw::kPeripheral]),
+            i(c.dma_words),
+            i(c.dma_cycles),
+            i(c.interrupts)};
+}
+
+std::unique_ptr<Machine> make(const std::vector<std::tuple<std::string, uint32_t, uint32_t>> &ranges,
+                              uint64_t seed, bool allow) {
+    std::vector<sw::MemoryRange> map;
+    for (const auto &[kind, first, last] : ranges) {
+        sw::Region region = kind == "sram"         ? sw::kSram
+                            : kind == "lea_ram"    ? sw::kLeaRam
+                            : kind == "fram"       ? sw::kFram
+                            : kind == "peripheral" ? sw::kPeripheral
+                            : kind == "low"        ? sw::kLow
+                            : kind == "read_only"  ? sw::kReadOnly
+                                                   : sw::kVacant;
+        bool paged = (first & 0xFF) == 0 && (last & 0xFF) == 0xFF && first < last && last <= sw::kAddressMask;
+        bool volatile_ok = region > sw::kLeaRam || last < Machine::kRamEnd;
+        if (region == sw::kVacant || !paged || !volatile_ok)
+            throw std::invalid_argument("memory range '" + kind +
+                                        "' is unknown or not made of whole 256-byte pages");
+        map.push_back({region, first, last});
+    }
+    return std::make_unique<Machine>(map, seed, allow);
+}
+
+// Only RAM and FRAM are memory to the host.
+void check_range(const Machine &m, uint64_t address, uint64_t size) {
+    for (uint64_t a = address; a < address + size;) {
+        uint8_t region =
+            a < m.memory.size() ? m.read_region[a >> sw::kPageShift] : static_cast<uint8_t>(sw::kVacant);
+        bool tiny = region == sw::kLow && a >= Machine::kTinyFirst && a <= Machine::kTinyLast;
+        if (region > sw::kFram && !tiny) throw std::out_of_range(std::to_string(a));
+        a = tiny ? a + 1 : (a | 0xFF) + 1;
+    }
+}
+
+nb::bytes read_bytes(const Machine &m, uint32_t address, uint32_t size) {
+    check_range(m, address, size);
+    std::string out(size, '\0');
+    m.host_read(address, reinterpret_cast<uint8_t *>(out.data()), size);
+    return nb::bytes(out.data(), out.size());
+}
+
+void write_bytes(Machine &m, uint32_t address, nb::bytes data) {
+    check_range(m, address, data.size());
+    m.host_write(address, reinterpret_cast<const uint8_t *>(data.c_str()),
+                 static_cast<uint32_t>(data.size()));
+}
+
+std::vector<std::tuple<uint32_t, uint32_t, uint32_t, std::vector<int64_t>>> watch_log(Machine &m,
+                                                                                      bool clear) {
+    std::vector<std::tuple<uint32_t, uint32_t, uint32_t, std::vector<int64_t>>> out;
+    for (const sw::WatchEvent &e : m.watch_events)
+        out.emplace_back(e.address, e.value, e.pc, flatten(e.counters));
+    if (clear) {
+        m.watch_events.clear();
+        m.watch_open = 0;
+    }
+    return out;
+}
+
+std::vector<std::vector<int64_t>> profile(const Machine &m) {
+    std::vector<std::vector<int64_t>> out;
+    for (const Counters &c : m.profile) out.push_back(flatten(c));
+    return out;
+}
+
+void profile_enable(Machine &m, const std::vector<uint32_t> &starts) {
+    if (starts.empty()) {
+        m.profiling = false;
+        m.profile.clear();
+        m.function_of.clear();
+        return;
+    }
+    if (starts.size() > 0xFFFF) throw std::invalid_argument("more than 65535 functions to profile");
+    for (size_t i = 0; i < starts.size(); ++i)
+        if (starts[i] >= m.memory.size() || (i > 0 && starts[i] <= starts[i - 1]))
+            throw std::invalid_argument("profile slots must rise and lie in memory");
+    m.profile_enable(starts);
+}
+
+void set_register(Machine &m, uint32_t index, uint32_t value) {
+    if (index > 15) throw std::out_of_range("register");
+    m.r[index] = index == sw::kSr ? value & sw::kSrMask : index == sw::kCg ? 0 : value & sw::kAddressMask;
+}
+
+int run_sliced(Machine &m, int64_t until, uint64_t max_cycles) {
+    // In slices, so that Ctrl-C works. The core tests `until` before the limit, so a slice never hides an
+    // arrival.
+    constexpr uint64_t kSlice = 100000000;
+    if (until > sw::kAddressMask) throw std::out_of_range("until");
+    uint64_t end = m.n.cycles + max_cycles < m.n.cycles ? ~0ull : m.n.cycles + max_cycles;
+    for (;;) {
+        uint64_t left = end - m.n.cycles;
+        sw::Reason why;
+        {
+            nb::gil_scoped_release release;
+            why = m.run(until, left < kSlice ? left : kSlice);
+        }
+        if (why != sw::Reason::Cycles || m.n.cycles >= end) return static_cast<int>(why);
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    }
+}
+
+} // namespace
+
+NB_MODULE(_core, m) {
+    m.attr("SOURCE_HASH") = SW_CORE_HASH;
+    nb::class_<Machine>(m, "Machine")
+        .def(nb::new_(&make), "ranges"_a, "seed"_a, "allow_uninitialised"_a)
+        .def("reset", &Machine::reset, "power_on"_a)
+        .def("run", &run_sliced, "until"_a, "max_cycles"_a)
+        .def("fork", [](const Machine &self) { return std::make_unique<Machine>(self); })
+        .def("interrupt", &Machine::raise_interrupt, "index"_a)
+        .def("read", &read_bytes, "address"_a, "size"_a)
+        .def("write", &write_bytes, "address"_a, "data"_a)
+        .def(
+            "forget",
+            [](Machine &self) {
+                self.n = Counters{};
+                self.cs = sw::Cs{};
+            },
+            "Counters and time to zero.")
+        .def("watch", &Machine::add_watch, "address"_a)
+        .def("watch_log", &watch_log, "clear"_a)
+        .def("profile_enable", &profile_enable, "starts"_a)
+        .def("profile", &profile)
+        .def("counters", [](const Machine &self) { return flatten(self.n); })
+        .def("registers", [](const Machine &self) { return std::vector<uint32_t>(self.r, self.r + 16); })
+        .def("set_register", &set_register, "index"_a, "value"_a)
+        .def("fault",
+             [](const Machine &self) {
+                 return std::make_tuple(static_cast<int>(self.fault.kind), self.fault.address,
+                                        self.fault.message);
+             })
+        .def_prop_ro("cycles", [](const Machine &self) { return self.n.cycles; })
+        .def_prop_ro("instructions", [](const Machine &self) { return self.n.instructions; })
+        .def_prop_ro("time_s", [](const Machine &self) { return self.cs.time_s(self.n.cycles); })
+        .def_prop_ro("mclk_hz", [](const Machine &self) { return self.cs.mclk_hz; })
+        .def_prop_ro("size_bytes", [](const Machine &self) { return sizeof(Machine) + self.memory.size(); });
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events counted by the core; energy is a sum over them.
+//
+// Modelled: every MCLK cycle is one of: an access (fetch, read, write), a wait state, or idle. So
+//   cycles = accesses + wait_cycles + idle, and idle is derived, not counted.
+// Not modelled: clocks other than MCLK, time in low-power modes.
+#pragma once
+
+#include "types.h"
+
+namespace sw {
+
+struct Counters {
+    uint64_t instructions = 0;
+    uint64_t cycles = 0; // MCLK cycles, waits included: the time base of the machine
+    uint64_t wait_cycles = 0;
+    uint64_t fetch_words[3] = {}; // by Region: kSram, kLeaRam, kFram
+    uint64_t fetch_misses = 0;
+    uint64_t reads[4] = {}; // by Region up to kPeripheral; a 20-bit access is two
+    uint64_t read_misses = 0;
+    uint64_t writes[4] = {};
+    uint64_t dma_words = 0;
+    uint64_t dma_cycles = 0;
+    uint64_t interrupts = 0;
+
+    int64_t idle_cycles() const {
+        uint64_t used = wait_cycles;
+        for (uint64_t v : fetch_words) used += v;
+        for (uint64_t v : reads) used += v;
+        for (uint64_t v : writes) used += v;
+        return static_cast<int64_t>(cycles - used);
+    }
+};
+
+inline Counters delta(const Counters &a, const Counters &b) {
+    Counters d;
+    d.instructions = a.instructions - b.instructions;
+    d.cycles = a.cycles - b.cycles;
+    d.wait_cycles = a.wait_cycles - b.wait_cycles;
+    for (int i = 0; i < 3; ++i) d.fetch_words[i] = a.fetch_words[i] - b.fetch_words[i];
+    d.fetch_misses = a.fetch_misses - b.fetch_misses;
+    for (int i = 0; i < 4; ++i) d.reads[i] = a.reads[i] - b.reads[i];
+    d.read_misses = a.read_misses - b.read_misses;
+    for (int i = 0; i < 4; ++i) d.writes[i] = a.writes[i] - b.writes[i];
+    d.dma_words = a.dma_words - b.dma_words;
+    d.dma_cycles = a.dma_cycles - b.dma_cycles;
+    d.interrupts = a.interrupts - b.interrupts;
+    return d;
+}
+
+inline void accumulate(Counters &a, const Counters &b) {
+    a.instructions += b.instructions;
+    a.cycles += b.cycles;
+    a.wait_cycles += b.wait_cycles;
+    for (int i = 0; i < 3; ++i) a.fetch_words[i] += b.fetch_words[i];
+    a.fetch_misses += b.fetch_misses;
+    for (int i = 0; i < 4; ++i) a.reads[i] += b.reads[i];
+    a.read_misses += b.read_misses;
+    for (int i = 0; i < 4; ++i) a.writes[i] += b.writes[i];
+    a.dma_words += b.dma_words;
+    a.dma_cycles += b.dma_cycles;
+    a.interrupts += b.interrupts;
+}
+
+} // namespace sw

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life of the device: reset, the run loop, interrupts, sleep, profile.
+//
+// Modelled: interrupt acceptance in 6 cycles with PC[19:16] in bits 15:12 of the stacked SR and SR cleared
+// except
+//   SCG0 (SLAU367 1.3.4, 4.2); fixed priority by vector index; one instruction after EINT; sleep while
+//   CPUOFF.
+// Not modelled: wake-up times of low-power modes; time passing while asleep (nothing modelled could end the
+// sleep). ASSUMPTION: after RETI a pending interrupt is accepted at once, without an instruction in between.
+#include "machine.h"
+
+#include <algorithm>
+
+namespace sw {
+
+Machine::Machine(const std::vector<MemoryRange> &map, uint64_t seed, bool allow)
+    : random_state(seed), allow_uninitialised(allow), ranges(map) {
+    std::fill(std::begin(read_region), std::end(read_region), static_cast<uint8_t>(kVacant));
+    std::fill(std::begin(write_region), std::end(write_region), static_cast<uint8_t>(kSlow));
+    uint32_t end = kRamEnd;
+    for (const MemoryRange &range : ranges) {
+        for (uint32_t p = range.first >> kPageShift; p <= range.last >> kPageShift; ++p) {
+            read_region[p] = range.region;
+            write_region[p] = static_cast<uint8_t>(range.region <= kFram ? range.region : kSlow);
+        }
+        if (range.region <= kFram) end = std::max(end, range.last + 1);
+    }
+    write_region[kSignatureFirst >> kPageShift] = kSlow;
+    memory.assign(end, 0xFF);
+    reset(true);
+}
+
+uint64_t Machine::next_random() { // splitmix64
+    uint64_t z = (random_state += 0x9E3779B97F4A7C15ull);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return z ^ (z >> 31);
+}
+
+void Machine::randomise(uint32_t first, uint32_t last) {
+    uint8_t known = allow_uninitialised ? 1 : 0;
+    for (uint32_t a = first; a <= last; a += 2) {
+        uint64_t bits = next_random();
+        memory[a] = static_cast<uint8_t>(bits);
+        memory[a + 1] = static_cast<uint8_t>(bits >> 8);
+        initialised[a] = initialised[a + 1] = known;
+        invalidate(a);
+    }
+}
+
+void Machine::reset(bool power_on) {
+    if (power_on) {
+        randomise(kTinyFirst, kTinyLast);
+        for (const MemoryRange &range : ranges)
+            if (range.region <= kLeaRam) randomise(range.first, range.last);
+        for (uint32_t &reg : r) reg = static_cast<uint32_t>(next_random()) & kAddressMask;
+    }
+    r[kSr] = 0;
+    r[kCg] = 0;
+    frctl.reset();
+    cs.reset(n.cycles);
+    dma.reset();
+    mpy.reset();
+    wdt = Wdt{};
+    wdt.cleared_at = n.cycles;
+    board = Board{};
+    pending = 0;
+    gie_hold = in_dma = false;
+    fault = Fault{FaultKind::None, 0, ""};
+    r[kPc] = load16(memory.data() + 0xFFFE); // reset vector
+}
+
+void Machine::raise_interrupt(int index) {
+    pending |= 1ull << index;
+}
+
+int Machine::pending_interrupt() const {
+    uint64_t all = pending | (dma.irq() ? 1ull << 42 : 0);
+    constexpr uint64_t kNonMaskable = (1ull << 53) | (1ull << 54);
+    if (!(r[kSr] & kGie)) all &= kNonMaskable;
+    if (all == 0) return -1;
+    int index = 63;
+    while (!(all >> index & 1)) --index;
+    return index;
+}
+
+const Op *Machine::accept_interrupt(const Op *next, int index) {
+    uint32_t pc = pc_of(next);
+    n.cycles += 6;
+    ++n.interrupts;
+    pending &=
+        ~(1ull << index); // single-source flags clear themselves; the DMA flag is cleared through DMAIV
+    r[kSp] = (r[kSp] - 2) & kAddressMask;
+    write<Size::W>(r[kSp], pc & 0xFFFF);
+    r[kSp] = (r[kSp] - 2) & kAddressMask;
+    write<Size::W>(r[kSp], (r[kSr] & 0xFFF) | (pc >> 4 & 0xF000));
+    r[kSr] &= kScg0;
+    gie_hold = false;
+    return jump(read<Size::W>(0xFF90 + 2 * static_cast<uint32_t>(index)));
+}
+
+void Machine::close_watches() {
+    for (; watch_open < watch_events.size(); ++watch_open) watch_events[watch_open].counters = n;
+}
+
+// Runs between two instructions when something may need attention. Sets `stop` to leave the loop.
+const Op *Machine::service(const Op *next, bool &stop, Reason &why) {
+    close_watches();
+    if (n.cycles >= wdt.expires())
+        raise(
+            FaultKind::Unmodelled, 0x15C,
+            "the watchdog was never held and would reset the device now; write 0x5A80 to WDTCTL at start-up");
+    if (dma.due(n.cycles)) {
+        dma.service(*this);
+        close_watches();
+    }
+    if (gie_hold && !(r[kSr] & kCpuOff)) {
+        gie_hold = false;
+        if (n.cycles >= limit) {
+            stop = true;
+            why = Reason::Cycles;
+        }
+        stop_at = 0; // look again after one more instruction
+        return next;
+    }
+    int index = pending_interrupt();
+    if (index >= 0) {
+        next = accept_interrupt(next, index);
+    } else if (r[kSr] & kCpuOff) {
+        if (dma.requested) { // a burst is still running: time goes on without the CPU
+            n.cycles = std::max(n.cycles, dma.resume_at);
+            return service(next, stop, why);
+        }
+        stop = true;
+        why = Reason::Halt;
+        return next;
+    }
+    if (n.cycles >= limit) {
+        stop = true;
+        why = Reason::Cycles;
+    }
+    stop_at = std::min({limit, dma.next_event(), wdt.expires()});
+    return next;
+}
+
+template <bool Profiled> Reason Machine::loop(const Op *until) {
+    const Op *next = jump(r[kPc]);
+    Reason why = Reason::Until;
+    op = next;
+    stop_at = 0;
+    bool started = false;
+    try {
+        for (;;) {
+            if (SW_UNLIKELY(n.cycles >= stop_at)) {
+                bool stop = false;
+                const Op *before = next;
+                next = service(next, stop, why);
+                if (stop && (started || why == Reason::Halt)) break;
+                if (next == until && next != before) {
+                    why = Reason::Until;
+                    break;
+                }
+            }
+            started = true;
+            op = next;
+            if (SW_UNLIKELY(!next->fn)) decode(const_cast<Op *>(next));
+            if constexpr (Profiled) {
+                uint16_t slot = function_of[static_cast<size_t>(next - ops.data())];
+                if (slot != profile_slot) {
+                    profile_flush();
+                    profile_slot = slot;
+                }
+            }
+            ++n.instructions;
+            n.cycles += next->cycles;
+            fetch(next);
+            next = next->fn(*this, next);
+            if (SW_UNLIKELY(next == until)) {
+                why = Reason::Until;
+                break;
+            }
+        }
+    } catch (const Fault &f) {
+        fault = f;
+        next = op;
+        in_dma = false;
+        why = Reason::Fault;
+    }
+    close_watches();
+    r[kPc] = pc_of(next);
+    return why;
+}
+
+Reason Machine::run(int64_t until, uint64_t max_cycles) {
+    fault = Fault{FaultKind::None, 0, ""};
+    if ((r[kPc] & 1) || r[kPc] >= memory.size()) {
+        fault = Fault{FaultKind::Fetch, r[kPc],
+                      "the PC does not point to executable memory; is the reset vector at 0xFFFE set?"};
+        return Reason::Fault;
+    }
+    const Op *table = ops.reserve(memory.size() / 2 + 8); // a few entries behind the end fault when decoded
+    limit = n.cycles + max_cycles < n.cycles ? ~0ull : n.cycles + max_cycles;
+    const Op *stop = until < 0 ? nullptr : table + (until >> 1);
+    if (!profiling) return loop<false>(stop);
+    Reason why = loop<true>(stop);
+    profile_flush();
+    return why;
+}
+
+void Machine::profile_enable(const std::vector<uint32_t> &starts) {
+    function_of.assign(memory.size() / 2 + 8, 0);
+    for (size_t i = 0; i < starts.size(); ++i) {
+        size_t end = i + 1 < starts.size() ? starts[i + 1] >> 1 : function_of.size();
+        std::fill(function_of.begin() + (starts[i] >> 1), function_of.begin() + static_cast<long>(end),
+                  static_cast<uint16_t>(i));
+    }
+    profile.assign(starts.size(), Counters{});
+    profile_mark = n;
+    profile_slot = 0;
+    profiling = true;
+}
+
+void Machine::profile_flush() {
+    accumulate(profile[profile_slot], delta(n, profile_mark));
+    profile_mark = n;
+}
+
+} // namespace sw

@@ -1,0 +1,79 @@
+"""Counted events: what the core reports and what energy is a sum over.
+
+The invariant: every MCLK cycle is exactly one event, so ``cycles == sum(events().values())``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Event counts; add and subtract them like numbers. Word accesses: a 20-bit operand is two.
+
+    Attributes:
+        instructions: instructions executed.
+        cycles: MCLK cycles, wait states included.
+        wait_cycles: cycles in which CPU or DMA waited for FRAM.
+        idle_cycles: cycles without memory access or wait.
+        fetch_hit: instruction words from FRAM found in the cache.
+        fetch_miss: FRAM lines fetched for instructions.
+        fetch_ram: instruction words from SRAM or LEA RAM.
+        read_hit: FRAM data reads found in the cache.
+        read_miss: FRAM data reads that fetched a line.
+        fram_write: words (or bytes) written to FRAM by CPU and DMA.
+        sram_read: data reads of SRAM and tiny RAM.
+        sram_write: data writes of SRAM and tiny RAM.
+        lea_ram_read: data reads of LEA RAM.
+        lea_ram_write: data writes of LEA RAM.
+        peripheral_read: register reads.
+        peripheral_write: register writes.
+        dma_words: transfers by the DMA (their accesses are counted above).
+        dma_cycles: cycles in which the DMA held the bus.
+        interrupts: interrupts accepted.
+    """
+
+    instructions: int = 0
+    cycles: int = 0
+    wait_cycles: int = 0
+    idle_cycles: int = 0
+    fetch_hit: int = 0
+    fetch_miss: int = 0
+    fetch_ram: int = 0
+    read_hit: int = 0
+    read_miss: int = 0
+    fram_write: int = 0
+    sram_read: int = 0
+    sram_write: int = 0
+    lea_ram_read: int = 0
+    lea_ram_write: int = 0
+    peripheral_read: int = 0
+    peripheral_write: int = 0
+    dma_words: int = 0
+    dma_cycles: int = 0
+    interrupts: int = 0
+
+    @classmethod
+    def of(cls, values: Sequence[int]) -> Counters:
+        """From the core's list, in field order."""
+        return cls(*values)
+
+    def __add__(self, other: Counters) -> Counters:
+        if not isinstance(other, Counters):
+            return NotImplemented
+        return Counters(*(getattr(self, n) + getattr(other, n) for n in _NAMES))
+
+    def __sub__(self, other: Counters) -> Counters:
+        if not isinstance(other, Counters):
+            return NotImplemented
+        return Counters(*(getattr(self, n) - getattr(other, n) for n in _NAMES))
+
+    def events(self) -> dict[str, int]:
+        """The counts that partition ``cycles``, by name; these are what energy sets price."""
+        return {n: getattr(self, n) for n in EVENTS}
+
+
+_NAMES = tuple(f.name for f in fields(Counters))
+EVENTS = tuple(n for n in _NAMES if n not in ("instructions", "cycles", "dma_words", "dma_cycles", "interrupts"))

@@ -1,0 +1,359 @@
+"""The simulated device as Python sees it: load, run, look, fork.
+
+In: a device name, an ELF file. Out: memory, registers, counters, watch events, a profile by function.
+Deliberately not here: what instructions do (``sim/core``), prices (``sim/energy.py``).
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import enum
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from . import _core
+from .counters import Counters
+from .elf import Image, Symbol, read_image
+from .errors import FAULTS, BadAddress, MachineFault, UnknownDevice, UnknownSymbol
+
+_DATA = Path(__file__).parent / "data"
+_FOREVER = 2**63
+RESET_VECTOR = 55
+
+
+class Stop(enum.Enum):
+    """Why ``run`` returned."""
+
+    UNTIL = "until"
+    CYCLES = "cycles"
+    HALT = "halt"  #: the CPU sleeps and nothing modelled can wake it
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One write to a watched word.
+
+    Attributes:
+        address: address of the word.
+        value: the word after the write, 0-65535.
+        pc: address of the writing instruction (for a DMA write: of the instruction before it).
+        cycles: MCLK cycles when that instruction or transfer was complete.
+        counters: all counters at that moment.
+    """
+
+    address: int
+    value: int
+    pc: int
+    cycles: int
+    counters: Counters
+
+
+@dataclass(frozen=True)
+class _Device:
+    name: str
+    ranges: tuple[tuple[str, int, int], ...]
+    memories: tuple[tuple[str, int, int], ...]
+    assumptions: tuple[str, ...]
+
+    @classmethod
+    def load(cls, name: str) -> _Device:
+        try:
+            table = tomllib.loads((_DATA / f"{name.lower()}.toml").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, OSError):
+            known = ", ".join(sorted(p.stem for p in _DATA.glob("*.toml")))
+            raise UnknownDevice(f"no device '{name}'; there are: {known}") from None
+        ranges = tuple((m["kind"], m["first"], m["last"]) for m in table["memory"])
+        memories = tuple(
+            (m["name"], m["first"], m["last"]) for m in table["memory"] if m["kind"] in ("sram", "lea_ram", "fram")
+        )
+        assumptions = tuple(f"{a['id']}: {a['text']}" for a in table["assumption"])
+        return cls(table["name"], ranges, memories, assumptions)
+
+
+class Machine:
+    """One simulated device.
+
+    Args:
+        device: name of a data file in ``sim/data``.
+        seed: of the random bits that volatile memory and registers hold after power-on. The same seed gives the
+            same run, bit by bit and cycle by cycle.
+        allow_uninitialised: let programs read volatile memory that they never wrote (named in ``assumptions``).
+
+    Raises:
+        UnknownDevice: there is no such data file.
+    """
+
+    def __init__(self, device: str = "msp430fr5994", *, seed: int = 0, allow_uninitialised: bool = False) -> None:
+        self._device = _Device.load(device)
+        self._allow = allow_uninitialised
+        self._core = _core.Machine(list(self._device.ranges), seed & (2**64 - 1), allow_uninitialised)
+        self._image = Image((), {}, ())
+        self._index: tuple[list[int], list[Symbol]] = ([], [])
+        self._profiled: list[str] = []
+
+    def load(self, path: str | Path) -> None:
+        """Write an ELF image into memory, take its symbols, and start over: counters and time are zero.
+
+        Raises:
+            BadElf: not an ELF, another architecture, damaged, or a segment outside memory. Nothing was loaded then.
+        """
+        image = read_image(path, self._device.memories)
+        for address, data in image.segments:
+            self._core.write(address, data)
+        self._image = image
+        self._index = _code_index(image)
+        self._profiled = []
+        self._core.profile_enable([])
+        self._core.forget()
+        ram = [(a, d) for a, d in image.segments if a < 0x4000]
+        self._core.reset(True)
+        for address, data in ram:
+            self._core.write(address, data)
+
+    def run(self, until: str | int | None = None, max_cycles: int | None = None) -> Stop:
+        """Execute until the PC arrives at ``until``, ``max_cycles`` have passed, or the CPU sleeps for good.
+
+        At least one instruction is executed unless the CPU sleeps, so ``run(until=X)`` at ``PC == X`` goes on to
+        the next arrival. Stops between instructions: at the first one at or after the limit. Releases the GIL;
+        Ctrl-C works.
+
+        Raises:
+            MachineFault: the program did something impossible or unmodelled (subclasses say what). The machine
+                stays at that instruction, which may be half executed.
+            UnknownSymbol: ``until`` is not in the image.
+        """
+        target = -1 if until is None else self._address(until)
+        if target != -1 and (target & 1 or not 0 <= target < 0x100000):
+            raise BadAddress(f"until=0x{target:05X} is not the address of an instruction")
+        if target != -1 and not any(first <= target <= last for _, first, last in self._device.memories):
+            raise BadAddress(f"until=0x{target:05X} lies outside memory and can never be reached")
+        budget = _FOREVER if max_cycles is None else max_cycles
+        if budget < 0:
+            raise ValueError(f"max_cycles must not be negative, got {max_cycles}")
+        why = self._core.run(target, min(budget, _FOREVER))
+        if why == 3:
+            raise self._fault()
+        return (Stop.UNTIL, Stop.CYCLES, Stop.HALT)[why]
+
+    def read(self, where: str | int, size: int | None = None) -> bytes:
+        """Memory as the host sees it: no cycles, no events, no checks for initialisation.
+
+        Args:
+            where: symbol or address in RAM or FRAM.
+            size: bytes; the symbol's size when omitted.
+
+        Raises:
+            UnknownSymbol, BadAddress: no such symbol; size unknown, beyond the symbol, or outside memory.
+        """
+        address, limit = self._place(where)
+        if size is None:
+            if not limit:
+                raise BadAddress(f"the size of {where!r} is not known; give size=")
+            size = limit
+        self._check_span(where, address, size, limit)
+        return self._core.read(address, size)
+
+    def write(self, where: str | int, data: bytes | bytearray | memoryview) -> None:
+        """Write memory from the host: no cycles, no events; the bytes count as initialised.
+
+        Raises:
+            UnknownSymbol, BadAddress: no such symbol; more bytes than the symbol has, or outside memory.
+        """
+        address, limit = self._place(where)
+        blob = bytes(data)
+        self._check_span(where, address, len(blob), limit)
+        self._core.write(address, blob)
+
+    @property
+    def symbols(self) -> Mapping[str, Symbol]:
+        """Symbols of the loaded image by name."""
+        return MappingProxyType(dict(self._image.symbols))
+
+    @property
+    def pc(self) -> int:
+        """Address of the next instruction."""
+        return self._core.registers()[0]
+
+    @pc.setter
+    def pc(self, address: int) -> None:
+        self._core.set_register(0, address)
+
+    @property
+    def registers(self) -> tuple[int, ...]:
+        """R0-R15 (R0 = PC, R1 = SP, R2 = SR), 20 bits each."""
+        return tuple(self._core.registers())
+
+    def set_register(self, index: int, value: int) -> None:
+        """Set R0-R15 from the host."""
+        if not 0 <= index <= 15 or not 0 <= value <= 0xFFFFF:
+            raise ValueError(f"R{index} = {value:#x}: registers are R0-R15 and hold 20 bits")
+        self._core.set_register(index, value)
+
+    @property
+    def cycles(self) -> int:
+        """MCLK cycles since ``load``."""
+        return self._core.cycles
+
+    @property
+    def instructions(self) -> int:
+        """Instructions since ``load``."""
+        return self._core.instructions
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since ``load``, across changes of MCLK."""
+        return self._core.time_s
+
+    @property
+    def mclk_hz(self) -> int:
+        """MCLK now, in Hz."""
+        return self._core.mclk_hz
+
+    def counters(self) -> Counters:
+        """Everything counted since ``load``."""
+        return Counters.of(self._core.counters())
+
+    @property
+    def assumptions(self) -> list[str]:
+        """Model options and assumptions in use, one sentence each; a report lists them."""
+        relaxed = ["allow-uninitialised: reads of volatile memory that was never written are allowed"]
+        return list(self._device.assumptions) + (relaxed if self._allow else [])
+
+    def watch(self, where: str | int) -> None:
+        """Log every write of CPU or DMA to the 16-bit word at ``where`` (host writes are not logged)."""
+        address, _ = self._place(where)
+        self._check_span(where, address, 1, 0)
+        self._core.watch(address)
+
+    def watch_log(self, clear: bool = True) -> list[WatchEvent]:
+        """The writes seen so far, oldest first; ``clear`` forgets them."""
+        out = []
+        for address, value, pc, flat in self._core.watch_log(clear):
+            counters = Counters.of(flat)
+            out.append(WatchEvent(address, value, pc, counters.cycles, counters))
+        return out
+
+    def profile(self, on: bool = True) -> None:
+        """Start (from zero) or stop attributing counters to functions. Costs no speed while off."""
+        starts, names = _profile_slots(self._image, self._index)
+        self._profiled = names if on else []
+        self._core.profile_enable(starts if on else [])
+
+    def profile_report(self) -> dict[str, Counters]:
+        """Counters by function symbol since ``profile(True)``; exclusive of callees, and they sum to the total.
+
+        Interrupt acceptance counts for the interrupted function, a DMA transfer for the one that started it;
+        code outside all symbols is ``"?"``.
+        """
+        out: dict[str, Counters] = {}
+        for name, flat in zip(self._profiled, self._core.profile(), strict=False):
+            counters = Counters.of(flat)
+            if counters.cycles:
+                out[name] = out.get(name, Counters()) + counters
+        return out
+
+    def fork(self) -> Machine:
+        """An independent copy: same state, same future, nothing shared."""
+        other = object.__new__(Machine)
+        other._device, other._allow, other._image = self._device, self._allow, self._image
+        other._index, other._profiled = self._index, list(self._profiled)
+        other._core = self._core.fork()
+        return other
+
+    def reset(self, power_on: bool = True) -> None:
+        """Reset the device. Cycles, time and counters go on.
+
+        Args:
+            power_on: also lose power: SRAM, LEA RAM and registers come back as fresh random bits. FRAM stays.
+        """
+        self._core.reset(power_on)
+
+    def interrupt(self, index: int) -> None:
+        """Request the interrupt with vector ``0xFF90 + 2 * index``; accepted when GIE allows (53, 54: always)."""
+        if not 0 <= index < RESET_VECTOR:
+            raise ValueError(f"interrupt index {index} is not in 0..54; 55 is reset, use reset()")
+        self._core.interrupt(index)
+
+    # --- names and places
+
+    def where(self, address: int) -> str:
+        """``0x04012 <main+0x12>``: an address with the function that holds it."""
+        starts, symbols = self._index
+        i = bisect.bisect_right(starts, address) - 1
+        if i < 0 or address - starts[i] >= max(symbols[i].size, 0x1000):
+            return f"0x{address:05X}"
+        offset = address - starts[i]
+        return f"0x{address:05X} <{symbols[i].name}{f'+0x{offset:X}' if offset else ''}>"
+
+    def _address(self, where: str | int) -> int:
+        return self._place(where)[0]
+
+    def _place(self, where: str | int) -> tuple[int, int]:
+        if isinstance(where, int):
+            return where, 0
+        symbol = self._image.symbols.get(where)
+        if symbol is None:
+            close = difflib.get_close_matches(where, self._image.symbols, n=3)
+            hint = f"; did you mean {', '.join(close)}?" if close else "; the image has no symbol like it"
+            if not self._image.symbols:
+                hint = "; no image with symbols is loaded"
+            raise UnknownSymbol(f"no symbol '{where}'{hint}")
+        return symbol.address, symbol.size
+
+    def _check_span(self, where: str | int, address: int, size: int, limit: int) -> None:
+        if size < 0:
+            raise BadAddress(f"size {size} is negative")
+        if limit and size > limit:
+            raise BadAddress(f"{where!r} has {limit} bytes, {size} were asked for")
+        memories = [*self._device.memories, ("tiny RAM", 0x06, 0x1F)]
+        end = address + size
+        at = address
+        while at < end or size == 0:  # memories may be adjacent
+            home = next((m for m in memories if m[1] <= at <= m[2]), None)
+            if home is None:
+                known = ", ".join(f"{n} 0x{a:05X}-0x{b:05X}" for n, a, b in memories)
+                raise BadAddress(f"0x{address:05X}..0x{max(end - 1, address):05X} is not memory ({known})")
+            if size == 0:
+                return
+            at = home[2] + 1
+
+    def _fault(self) -> MachineFault:
+        kind, address, message = self._core.fault()
+        cls, word = FAULTS[kind]
+        pc, cycles = self.pc, self.cycles
+        text = f"at {self.where(pc)}, cycle {cycles}: {message}"
+        return cls(text, kind=word, address=address, pc=pc, cycles=cycles)
+
+
+def _code_index(image: Image) -> tuple[list[int], list[Symbol]]:
+    """Symbols that name code, by rising address; functions win over labels at the same address."""
+    best: dict[int, Symbol] = {}
+    spans = sorted((s.address, s.address + s.size) for s in image.symbols.values() if s.kind == "func" and s.size)
+    starts = [a for a, _ in spans]
+
+    def inside_function(address: int) -> bool:
+        i = bisect.bisect_left(starts, address) - 1
+        return i >= 0 and address < spans[i][1]
+
+    for symbol in sorted(image.symbols.values(), key=lambda s: (s.kind != "func", s.name)):
+        if symbol.kind == "object" or not any(a <= symbol.address < b for a, b in image.code):
+            continue
+        if symbol.kind == "label" and inside_function(symbol.address):
+            continue
+        best.setdefault(symbol.address, symbol)
+    ordered = sorted(best)
+    return ordered, [best[a] for a in ordered]
+
+
+def _profile_slots(image: Image, index: tuple[list[int], list[Symbol]]) -> tuple[list[int], list[str]]:
+    """Rising start addresses and a name for each; slot 0 begins at address 0 and is nobody's."""
+    marks: dict[int, str] = {0: "?"}
+    for _, end in image.code:
+        marks.setdefault(end + (end & 1), "?")
+    for start, symbol in zip(*index, strict=True):
+        marks[start] = symbol.name
+    return sorted(marks), [marks[a] for a in sorted(marks)]
