@@ -7,6 +7,7 @@ checked by their registries, which know them). Does not import torch.
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,13 +86,19 @@ class TrainConfig(_Section):
     @classmethod
     def _check_levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
         if not levels:
-            raise ValueError("the list is empty; give at least one sparsity, for example [60.24, 40.50, 20.70]")
+            raise ValueError(
+                "the list is empty; give at least one sparsity, for example [60.24, 40.50, 20.70]"
+            )
         if len(levels) > 255:
-            raise ValueError(f"{len(levels)} levels do not fit the uint8 level index, which holds at most 255")
+            raise ValueError(
+                f"{len(levels)} levels do not fit the uint8 level index, which holds at most 255"
+            )
         for sparsity in levels:
             if not 0 <= sparsity < 100:  # also catches nan
-                raise ValueError(f"sparsity {sparsity:g} % is out of range; it must be at least 0 and below 100")
-        for sparser, denser in zip(levels, levels[1:], strict=False):
+                raise ValueError(
+                    f"sparsity {sparsity:g} % is out of range; it must be at least 0 and below 100"
+                )
+        for sparser, denser in itertools.pairwise(levels):
             if not denser < sparser:
                 raise ValueError(
                     f"{denser:g} % follows {sparser:g} %, but density must increase from level to level; "
@@ -109,9 +116,7 @@ class TrainConfig(_Section):
         return self.model_dump(mode="json")
 
 
-def load_config(
-    path: str | Path | None = None, overrides: Mapping[str, Any] | None = None
-) -> TrainConfig:
+def load_config(path: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
     """Read a config: defaults, then the TOML file at `path`, then `overrides`.
 
     Args:
@@ -153,7 +158,7 @@ def parse_config(values: Mapping[str, Any], where: str = "config") -> TrainConfi
 
 
 def differing_keys(old: TrainConfig, new: TrainConfig) -> dict[str, tuple[Any, Any]]:
-    """Fields that decide the weights and differ: dotted key to (old, new). `data` only says where files lie."""
+    """Fields that decide the weights and differ, as key to (old, new). `data` only says where files lie."""
     before, after = _flatten(old.to_dict()), _flatten(new.to_dict())
     keys = [key for key in before | after if key != "data" and before.get(key) != after.get(key)]
     return {key: (before.get(key), after.get(key)) for key in keys}

@@ -1,9 +1,9 @@
 """Data sets by name, as NumPy arrays of raw pixels.
 
 Comes in: a name and perhaps a folder. Goes out: a `Dataset` with a train and a test split, which never share
-a file. Invariant: the content is what the name says (SHA-256), or a `DataError` names the file and the remedy.
-The network sees `pixel / 256` (`Dataset.input_frac_bits` = 8), which fixed point represents exactly; there is
-no other normalisation. Does not import torch.
+a file. Invariant: the content is what the name says (SHA-256), or a `DataError` names the file and the
+remedy. The network sees `pixel / 256` (`Dataset.input_frac_bits` = 8), which fixed point represents exactly;
+there is no other normalisation. Does not import torch.
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ def load_dataset(name: str, path: str | Path | None = None, open_bar: OpenBar | 
     """
     if name == "mnist-subset":
         if path is not None:
-            raise ConfigError("data: mnist-subset lies inside the package and takes no path; use dataset 'mnist'")
+            raise ConfigError(
+                "data: mnist-subset lies inside the package and takes no path; use dataset 'mnist'"
+            )
         return _load_subset()
     if name == "mnist":
         return _load_mnist(Path(path) if path is not None else None, open_bar)

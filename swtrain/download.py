@@ -30,9 +30,7 @@ class ByteProgress(Protocol):
         """`done_bytes` are on disk, of `total_bytes` if the server said so."""
 
 
-def download(
-    urls: Sequence[str], target: Path, sha256: str, progress: ByteProgress | None = None
-) -> None:
+def download(urls: Sequence[str], target: Path, sha256: str, progress: ByteProgress | None = None) -> None:
     """Fetch `target` from the first of `urls` that delivers the right content.
 
     Args:
@@ -59,8 +57,8 @@ def download(
             return
         reasons.append(f"{url}: {reason}")
     raise DataError(
-        f"{target.name}: could not be downloaded ({'; '.join(reasons)}); check the connection, or fetch the file "
-        "by other means and give its folder as data path or in SWTRAIN_DATA"
+        f"{target.name}: could not be downloaded ({'; '.join(reasons)}); check the connection, or fetch "
+        "the file by other means and give its folder as data path or in SWTRAIN_DATA"
     )
 
 

@@ -84,9 +84,7 @@ def build_model(name: str) -> nn.Module:
 
 def prunable_layers(module: nn.Module) -> dict[str, nn.Conv2d | nn.Linear]:
     """Layers whose `weight` takes part in nesting, by name, in the order of the module."""
-    return {
-        name: layer for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)
-    }
+    return {name: layer for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)}
 
 
 def count_weights(module: nn.Module) -> int:

@@ -62,7 +62,7 @@ def take_smallest(keys: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
     flat = torch.cat([key.reshape(-1) for key in keys.values()])
     chosen = torch.zeros(len(flat), dtype=torch.bool)
     chosen[torch.argsort(flat, stable=True)[:count]] = True
-    parts = chosen.split([key.numel() for key in keys.values()])
+    parts = torch.split(chosen, [key.numel() for key in keys.values()])
     return {name: part.reshape(keys[name].shape) for name, part in zip(keys, parts, strict=True)}
 
 
@@ -142,11 +142,15 @@ class NestedModel(nn.Module):
 
     def weight(self, name: str) -> nn.Parameter:
         """The stored weight of a layer, shared by all levels."""
-        return self._layers[name].weight
+        weight = self._layers[name].weight
+        assert isinstance(weight, nn.Parameter)
+        return weight
 
     def bias(self, name: str) -> nn.Parameter | None:
         """The bias of a layer, which belongs to all levels."""
-        return self._layers[name].bias
+        bias = self._layers[name].bias
+        assert bias is None or isinstance(bias, nn.Parameter)
+        return bias
 
     def mask(self, name: str, level: int) -> Tensor:
         """Bool tensor in the shape of the layer's weight: True where the weight is present at `level`."""
@@ -220,8 +224,8 @@ class NestedModel(nn.Module):
             nnz, want = self.nnz(level), target_nnz(sparsity, self.total)
             if abs(nnz - want) > 1:
                 raise NestingError(
-                    f"level {level}: {nnz:,} of {self.total:,} weights are present, but {sparsity:g} % sparsity "
-                    f"means {want:,} (plus or minus one)"
+                    f"level {level}: {nnz:,} of {self.total:,} weights are present, but {sparsity:g} % "
+                    f"sparsity means {want:,} (plus or minus one)"
                 )
             weights = self.level_weights(level)
             if previous is not None:
@@ -233,10 +237,14 @@ class NestedModel(nn.Module):
             below, above = self.mask(name, level - 1), self.mask(name, level)
             lost = int((below & ~above).sum())
             if lost:
-                raise NestingError(f"{name}: {lost} weights of level {level - 1} are missing at level {level}")
+                raise NestingError(
+                    f"{name}: {lost} weights of level {level - 1} are missing at level {level}"
+                )
             bits = (sparser[name][below].view(torch.int32), denser[name][below].view(torch.int32))
             if not torch.equal(*bits):
-                raise NestingError(f"{name}: a weight changes its value between level {level - 1} and {level}")
+                raise NestingError(
+                    f"{name}: a weight changes its value between level {level - 1} and {level}"
+                )
 
     def _check_level(self, level: int) -> int:
         if not 0 <= level < self.num_levels:
@@ -252,12 +260,14 @@ class NestedModel(nn.Module):
             index, shape = level_index[name], tuple(self.weight(name).shape)
             if tuple(index.shape) != shape or index.dtype != torch.uint8:
                 raise NestingError(
-                    f"{name}: level index is {index.dtype} {tuple(index.shape)}, the weight needs uint8 {shape}"
+                    f"{name}: level index is {index.dtype} {tuple(index.shape)}, the weight "
+                    f"needs uint8 {shape}"
                 )
             wrong = index[(index >= self.num_levels) & (index != NEVER)]
             if len(wrong):
                 raise NestingError(
-                    f"{name}: level index {int(wrong[0])} is neither below {self.num_levels} nor {NEVER} (never)"
+                    f"{name}: level index {int(wrong[0])} is neither below {self.num_levels} "
+                    f"nor {NEVER} (never)"
                 )
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def make_subset(source: Path, target: Path) -> int:
             (target / f"{stem}.xz").write_bytes(packed)
             size += len(packed)
     provenance = (
-        f"MNIST subset: the first {TRAIN_PER_CLASS:,} images of each digit of the canonical training file and "
-        f"the first {TEST_PER_CLASS:,} of each digit of the canonical test file"
+        f"MNIST subset: the first {TRAIN_PER_CLASS:,} images of each digit of the canonical training file "
+        f"and the first {TEST_PER_CLASS:,} of each digit of the canonical test file"
     )
     about = {"provenance": provenance, "made_by": "python -m swtrain.subset", "sha256": sha256}
     (target / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

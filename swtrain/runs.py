@@ -1,0 +1,201 @@
+"""The folder of a training run: what lies in it, written whole or not at all.
+
+    config.json     the `TrainConfig` of the run
+    checkpoint.pt   state after the last complete epoch, enough to go on
+    history.csv     one row per epoch
+    model.pt        the finished `NestedModel`
+    metrics.json    figures of the finished run; written last, so its presence means that the run is complete
+
+Invariant: every file is written to a temporary name in the same folder, synced and renamed, so a killed
+process never leaves half of one. Stored tensors are read with `weights_only=True`: no code is executed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .config import TrainConfig, differing_keys, parse_config
+from .errors import CheckpointError, ConfigError, NestingError, OutputError
+from .models import build_model
+from .nested import NestedModel
+
+FORMAT = 1
+"""Version of `checkpoint.pt` and `model.pt`; raised whenever an older program could misread them."""
+CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS = (
+    "config.json",
+    "checkpoint.pt",
+    "history.csv",
+    "model.pt",
+    "metrics.json",
+)
+FILES = (CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that `path` is either the old or the new content, also after a power failure.
+
+    Raises:
+        OutputError: the folder cannot be written or the disk is full.
+    """
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # noqa: PTH101 (mkstemp makes 0600)
+        os.replace(temporary, path)  # noqa: PTH105
+        temporary = None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON atomically, keys in the given order."""
+    write_atomic(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def write_tensors(path: Path, value: Mapping[str, Any]) -> None:
+    """Write tensors and plain values atomically, marked with the format version."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **value}, buffer)
+    write_atomic(path, buffer.getvalue())
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Read what `write_tensors` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, corrupt or of another format version.
+    """
+    try:
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: does not exist; train with --out {path.parent} first") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read, the file is corrupt or not a checkpoint; train again with --overwrite"
+        ) from error
+    found = value.get("format") if isinstance(value, dict) else None
+    if found != FORMAT:
+        raise CheckpointError(
+            f"{path}: has format version {found}, this swtrain reads version {FORMAT}; "
+            "train again with --overwrite, or use the swtrain that wrote it"
+        )
+    assert isinstance(value, dict)
+    return value
+
+
+def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
+    """Make `out` ready to be written, or refuse before any training.
+
+    Raises:
+        OutputError: `out` cannot be written, or holds a run and neither `resume` nor `overwrite` is set.
+        CheckpointError: `resume` is set, but there is no run, or one with another config.
+    """
+    has_run = any((out / name).exists() for name in FILES)
+    if resume and not overwrite:
+        if not has_run:
+            raise CheckpointError(f"{out}: holds no run to resume; check --out, or leave --resume out")
+        _check_same_config(out, config)
+    elif has_run and not overwrite:
+        raise OutputError(
+            f"{out}: already holds a run; continue it with --resume, replace it with --overwrite, "
+            "or give another --out"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot create the output folder: {error.strerror or error}") from error
+    if overwrite:
+        for name in (METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
+            (out / name).unlink(missing_ok=True)
+    if not (out / CONFIG).exists():
+        write_json(out / CONFIG, config.to_dict())
+
+
+def read_config(out: Path) -> TrainConfig:
+    """Config of the run in `out`.
+
+    Raises:
+        CheckpointError: there is none, or it is not valid for this version.
+    """
+    path = out / CONFIG
+    try:
+        return parse_config(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{out}: holds no run ({CONFIG} is missing); train with --out {out} first"
+        ) from error
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); train again with --overwrite") from error
+    except ConfigError as error:
+        raise CheckpointError(f"{error}; was it written by another swtrain?") from error
+
+
+def _check_same_config(out: Path, config: TrainConfig) -> None:
+    differing = differing_keys(read_config(out), config)
+    if differing:
+        shown = ", ".join(f"{key} was {old} and is now {new}" for key, (old, new) in differing.items())
+        raise CheckpointError(
+            f"{out}: cannot resume with another config ({shown}); restore it or use --overwrite"
+        )
+
+
+def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]:
+    """Load a finished run.
+
+    Args:
+        out: the folder that `train` wrote.
+
+    Returns:
+        The verified nested model in evaluation mode, its config, and the contents of `metrics.json`.
+
+    Raises:
+        CheckpointError: there is no finished run, or a file is corrupt or of another version.
+    """
+    out = Path(out)
+    config = read_config(out)
+    try:
+        metrics: dict[str, Any] = json.loads((out / METRICS).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{out}: the run is not finished; complete it with --resume") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{out / METRICS}: cannot be read ({error}); train again with --overwrite"
+        ) from error
+    state = read_tensors(out / MODEL)
+    nested = NestedModel(build_model(config.model), config.levels)
+    load_nested_(nested, state, out / MODEL)
+    try:
+        nested.verify()
+    except NestingError as error:
+        raise CheckpointError(f"{out / MODEL}: {error}; train again with --overwrite") from error
+    nested.eval()
+    return nested, config, metrics
+
+
+def load_nested_(nested: NestedModel, state: Mapping[str, Any], where: Path) -> None:
+    """Load `state["nested"]` into `nested`.
+
+    Raises:
+        CheckpointError: shapes, names or levels do not fit.
+    """
+    try:
+        nested.load_state_dict(state["nested"])
+    except (RuntimeError, KeyError, TypeError, NestingError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{where}: does not fit the model of its config: {reason}") from error
