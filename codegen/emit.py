@@ -22,7 +22,7 @@ from .errors import GraphFileError
 from .files import replace_folder
 from .ir import Graph
 from .memory import MemoryPlan, plan_memory
-from .ops import AvgPool, Conv2d
+from .ops import AvgPool, Conv2d, WeightedOp
 from .packing import PackedLayer, PackedModel, pack_weights
 from .passes import fuse_relu
 from .serialize import graph_arrays, graph_to_dict, load_graph, npz_bytes
@@ -242,6 +242,20 @@ def _blob_context(packed: PackedLayer, levels: int) -> dict[str, Any]:
     }
 
 
+def _executed_macs(graph: Graph, layer: Layer, level: int) -> int:
+    """Multiply-accumulates that `level` executes, padding included."""
+    if layer.packed is None:
+        return 0
+    assert layer.node is not None and isinstance(layer.node.op, WeightedOp)
+    return layer.packed.entries(level) * layer.node.op.uses(graph.tensors[layer.x].shape)
+
+
+def _storage(plan: MemoryPlan, tensor: str) -> dict[str, Any]:
+    """Where `tensor` lies in `sw_arena`, in words."""
+    b = plan.buffer(tensor)
+    return {"data": b.data, "pitch": b.pitch, "plane": b.plane, "shape": list(b.shape)}
+
+
 def _manifest(
     graph: Graph, target: TargetSpec, schedule: Schedule, packed: PackedModel, plan: MemoryPlan, context: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -258,11 +272,14 @@ def _manifest(
         "layers": [
             {
                 "name": layer.name,
+                "function": layer.kind,
+                "tensor": layer.y,
+                "storage": _storage(plan, layer.y),
                 "kind": layer.node.op.kind if layer.node else layer.kind,
                 "encoding": layer.encoding,
                 "backend": "cpu",
                 "steps": len(layer.steps),
-                "macs": graph.macs(layer.node) if layer.node else 0,
+                "macs": [_executed_macs(graph, layer, k) for k in range(count)],
                 "nnz": [
                     layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)
                 ],

@@ -113,16 +113,17 @@ void sw_image_clear_border(const sw_image_t *image);
 // Copies a layer's input to sw_stage if the plan says so.
 void sw_stage_load(const sw_stage_t *stage);
 
-// Where a row of packed weights starts. Rows are mostly visited in order, so seeking is cheap.
+// A position in packed weights, at the start of a row. Rows are mostly visited in order, so seeking is cheap.
 typedef struct {
     uint16_t row;
-    sw_addr_t weights, deltas;
+    sw_addr_t weights, deltas, counts;
 } sw_cursor_t;
 
 void sw_cursor_reset(sw_cursor_t *cursor, const sw_packed_t *packed);
 void sw_cursor_seek(sw_cursor_t *cursor, const sw_packed_t *packed, uint16_t row);
 
-// Entries that enter row `row` at `level`; padding entries included. CSR only.
-uint16_t sw_packed_count(const sw_packed_t *packed, uint16_t row, uint16_t level);
+// Reads one count, of the next level of the cursor's row, and moves on: entries that enter the row at that
+// level, padding included. CSR only.
+uint16_t sw_cursor_count(sw_cursor_t *cursor, const sw_packed_t *packed);
 
 #endif

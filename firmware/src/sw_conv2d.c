@@ -10,7 +10,8 @@
 // Goes through the entries of a filter that are in use: level by level, each level restarting at position 0.
 typedef struct {
     sw_unpack_t unpack;
-    uint16_t filter, level;
+    sw_cursor_t cursor;
+    uint16_t level;
     uint16_t next_level; // the level to open when `entries` reaches 0
     uint16_t entries;    // left in the open level
 } reader_t;
@@ -25,7 +26,7 @@ static struct {
 
 static void reader_open(reader_t *r, const sw_conv2d_t *layer, uint16_t filter, uint16_t level) {
     sw_cursor_seek(&state.cursor, &layer->weights, filter);
-    r->filter = filter;
+    r->cursor = state.cursor;
     r->level = level;
     r->next_level = 0;
     r->entries = 0;
@@ -48,7 +49,7 @@ static uint16_t reader_fill(reader_t *r, const sw_conv2d_t *layer) {
             if (r->next_level > (packed->encoding == SW_CSR ? r->level : 0)) break;
             r->unpack.rows = r->unpack.kernel_h;
             if (packed->encoding == SW_CSR) {
-                r->entries = sw_packed_count(packed, r->filter, r->next_level);
+                r->entries = sw_cursor_count(&r->cursor, packed);
                 r->unpack.offset = 0;
                 r->unpack.left = r->unpack.kernel_w;
             } else { // the state of position -1

@@ -17,20 +17,23 @@ SW_STATIC_ASSERT(unpack_plane_skip, offsetof(sw_unpack_t, plane_skip) == UNPACK_
 SW_STATIC_ASSERT(dot, offsetof(sw_dot_t, weights) == 8 && offsetof(sw_dot_t, deltas) == 12);
 SW_STATIC_ASSERT(conv_row, offsetof(sw_conv_row_t, init) == 10 && offsetof(sw_conv_row_t, acc) == 14);
 SW_STATIC_ASSERT(requant, offsetof(sw_requant_t, hi) == 4);
+SW_STATIC_ASSERT(pool, offsetof(sw_pool_t, multiplier) == 16 && offsetof(sw_pool_t, hi) == 22);
 #endif
 
 extern const uint16_t sw_level_count;
 
-uint16_t sw_packed_count(const sw_packed_t *packed, uint16_t row, uint16_t level) {
-    uint32_t index = (uint32_t)row * sw_level_count + level;
-    sw_addr_t counts = sw_blobs[packed->blob] + packed->counts;
-    return packed->count_bytes == 1 ? sw_load_u8(counts + index) : sw_load_u16(counts + 2 * index);
+uint16_t sw_cursor_count(sw_cursor_t *cursor, const sw_packed_t *packed) {
+    sw_addr_t at = cursor->counts;
+    cursor->counts = at + packed->count_bytes;
+    return packed->count_bytes == 1 ? sw_load_u8(at) : sw_load_u16(at);
 }
 
 void sw_cursor_reset(sw_cursor_t *cursor, const sw_packed_t *packed) {
+    sw_addr_t blob = sw_blobs[packed->blob];
     cursor->row = 0;
-    cursor->weights = sw_blobs[packed->blob];
-    cursor->deltas = cursor->weights + packed->deltas;
+    cursor->weights = blob;
+    cursor->deltas = blob + packed->deltas;
+    cursor->counts = blob + packed->counts;
 }
 
 void sw_cursor_seek(sw_cursor_t *cursor, const sw_packed_t *packed, uint16_t row) {
@@ -39,7 +42,7 @@ void sw_cursor_seek(sw_cursor_t *cursor, const sw_packed_t *packed, uint16_t row
         uint16_t entries = packed->cols;
         if (packed->encoding == SW_CSR) {
             entries = 0;
-            for (uint16_t k = 0; k < sw_level_count; k++) entries += sw_packed_count(packed, cursor->row, k);
+            for (uint16_t k = 0; k < sw_level_count; k++) entries += sw_cursor_count(cursor, packed);
             cursor->deltas += entries;
         }
         cursor->weights += 2 * (uint32_t)entries;

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// void sw_avgpool_s16_cpu(const int16_t *x, int16_t *y, const sw_pool_t *pool)
+// The multiplier stays in MACS; each element written to OP2 adds element * multiplier to the 32-bit result.
+// About 80 cycles for a window of 2 x 2.
+#include "sw_msp430x.h"
+
+#define X_PITCH 0
+#define Y_PITCH 2
+#define OUT_H 4
+#define OUT_W 6
+#define KERNEL_H 8
+#define KERNEL_W 10
+#define STRIDE_H 12
+#define STRIDE_W 14
+#define MULTIPLIER 16
+#define SHIFT 18
+#define LO 20
+#define HI 22
+
+    RAM_FUNCTION sw_avgpool_s16_cpu
+    PUSHM_W 7, r10
+    mov STRIDE_H(r14), &MPYS
+    mov X_PITCH(r14), &OP2
+    mov &RESLO, r11
+    rla r11
+    push r11 // 2(sp): bytes from one row of windows to the next
+    mov OUT_H(r14), r11
+    push r11 // 0(sp): rows left
+    mov X_PITCH(r14), r10
+    sub KERNEL_W(r14), r10
+    rla r10 // bytes from the end of a window's row to its next row
+    mov MULTIPLIER(r14), &MACS
+.Lrow:
+    mov r12, r4 // window
+    mov r13, r9 // output
+    mov OUT_W(r14), r8
+.Lwindow:
+    mov r4, r5
+    mov #0, &RESLO
+    mov #0, &RESHI
+    mov KERNEL_H(r14), r7
+.Lkernel_row:
+    mov KERNEL_W(r14), r6
+.Lelement:
+    MOVP_ABS r5, OP2
+    dec r6
+    jnz .Lelement
+    add r10, r5
+    dec r7
+    jnz .Lkernel_row
+    mov &RESLO, r11
+    mov &RESHI, r15
+    mov SHIFT(r14), r6
+    cmp #15, r6
+    jeq .Lshift15
+    tst r6
+    jz .Lclip
+.Lshift:
+    rra r15
+    rrc r11
+    dec r6
+    jnz .Lshift
+    jmp .Lclip
+.Lshift15:
+    rla r11
+    rlc r15
+    mov r15, r11
+.Lclip:
+    cmp LO(r14), r11
+    jge .Lnot_below
+    mov LO(r14), r11
+.Lnot_below:
+    cmp HI(r14), r11
+    jl .Lnot_above
+    mov HI(r14), r11
+.Lnot_above:
+    mov r11, 0(r9)
+    incd r9
+    add STRIDE_W(r14), r4
+    add STRIDE_W(r14), r4
+    dec r8
+    jnz .Lwindow
+    add 2(r1), r12
+    add Y_PITCH(r14), r13
+    add Y_PITCH(r14), r13
+    dec 0(r1)
+    jnz .Lrow
+    add #4, r1
+    POPM_W 7, r10
+    ret

@@ -1,0 +1,258 @@
+"""The command line: parses, calls one function per command, shows what comes back.
+
+Known errors are one line and exit 1, wrong usage is exit 2, anything else a traceback. torch is imported only by
+the commands that train or export.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from . import __version__
+from .errors import SwtrainError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+console = Console()
+log = Console(stderr=True)
+
+
+def _known_errors(command: F) -> F:
+    """Show errors of the three packages as one line."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        from codegen.errors import CodegenError
+
+        known: tuple[type[Exception], ...] = (SwtrainError, CodegenError)
+        try:
+            from sim.errors import SimError
+
+            known = (*known, SimError)
+        except ImportError:  # a core that was never built: only `sim` and `doctor` need it
+            pass
+        try:
+            return command(*args, **kwargs)
+        except known as e:
+            raise click.ClickException(" ".join(str(e).split())) from e
+        except ModuleNotFoundError as e:
+            if e.name not in ("torch", "onnxscript"):
+                raise
+            _fail(f"{e.name} is not installed; training needs it: pip install -c constraints.txt 'swtrain[train]'")
+        except KeyboardInterrupt:
+            _fail("interrupted; training goes on with --resume, any other command starts again")
+
+    return run  # type: ignore[return-value]
+
+
+def _fail(message: str) -> NoReturn:
+    raise click.ClickException(message)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on stderr, fed with (what, done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=log, disable=not log.is_terminal) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+                if not log.is_terminal:
+                    log.print(f"{what}: {total} runs", highlight=False)
+            progress.update(tasks[what], completed=done)
+
+        yield show
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="swtrain")
+def main() -> None:
+    """Nested sparse neural networks on batteryless MSP430FR microcontrollers."""
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file; options override it.")
+@click.option("--model", help="Network [default: lenet5].")
+@click.option("--dataset", help="mnist-subset (embedded, the default) or mnist (all of it).")
+@click.option("--data", help="Folder of the data files; otherwise SWTRAIN_DATA, the cache, or a download.")
+@click.option("--levels", help="Sparsity in percent of each level, sparsest first, as 60.24,40.50,20.70.")
+@click.option("--strategy", help="sequential (default) or sw-train, the paper's way.")
+@click.option("--seed", type=int, help="Same seed, same weights on the same machine.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
+@_known_errors
+def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overrides: Any) -> None:
+    """Train one set of weights that holds nested sparse models, and export it."""
+    from .config import load_config
+
+    settings = load_config(config, overrides)
+    from .export import export_run
+    from .progress import ConsoleProgress
+    from .train import train as run_training
+
+    run_training(settings, out, resume=resume, overwrite=overwrite, progress=ConsoleProgress(console))
+    console.print("exporting", highlight=False)
+    export_run(out)
+    metrics = json.loads((out / "metrics.json").read_text())
+    table = Table(title=f"{settings.model}, {settings.strategy}, {settings.dataset}")
+    for name in ("sparsity %", "weights", "of", "test accuracy %"):
+        table.add_column(name, justify="right")
+    for level in metrics["levels"]:
+        table.add_row(level["name"], f"{level['nnz']:,}", f"{level['total']:,}", f"{level['accuracy_float']:.2f}")
+    console.print(table)
+    console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
+
+
+@main.command("emit-c")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the C project.")
+@click.option("--target", default="msp430fr5994", show_default=True, help="Board.")
+@_known_errors
+def emit_c(run: Path, out: Path, target: str) -> None:
+    """Turn a trained RUN into a C project."""
+    from codegen.emit import emit_project, write_project
+    from codegen.serialize import load_graph
+    from codegen.target import load_target
+
+    project = emit_project(load_graph(run), load_target(target))
+    write_project(project, out)
+    count = len(project.graph.levels)
+    table = Table(title=f"{project.graph.name} for {target}: bytes read by each level")
+    table.add_column("layer")
+    table.add_column("encoding")
+    for level in project.graph.levels:
+        table.add_column(f"{level.name} % weights + index", justify="right")
+    for packed in project.packed.layers.values():
+        cells = (f"{packed.weight_bytes(k):,} + {packed.index_bytes(k):,}" for k in range(count))
+        table.add_row(packed.node, packed.encoding, *cells)
+    sums = [(project.packed.weight_bytes(k), project.packed.index_bytes(k)) for k in range(count)]
+    table.add_row("all", "", *(f"{w:,} + {i:,} ({100 * i / w:.1f} %)" for w, i in sums))
+    table.caption = (
+        f"high FRAM {project.packed.blob_bytes:,}, activations in low FRAM {2 * project.plan.arena_words:,}, "
+        f"staged in LEA RAM {2 * project.plan.stage_words:,}, "
+        f"scratch in SRAM {4 * (project.schedule.taps + project.schedule.acc):,}; `swtrain build` adds the code"
+    )
+    console.print(table)
+    console.print(f"C project in {out}; next: swtrain build {out}", highlight=False)
+
+
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--toolchain", default="zig", show_default=True, help="zig (clang, built in), gcc (msp430-elf-gcc) or host.")
+@_known_errors
+def build(project: Path, toolchain: str) -> None:
+    """Compile an emitted PROJECT: ELF, Intel HEX, TI-TXT, map and sizes."""
+    from codegen.build import build as run_build
+
+    built = run_build(project, toolchain)
+    if built.sizes:
+        from .report import size_table
+
+        console.print(size_table(built.sizes))
+    console.print(f"{built.program}; next: swtrain sim {project}", highlight=False)
+
+
+@main.command("sim")
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--inputs", default=100, show_default=True, help="Test inputs to simulate at every level.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report, and a picture beside it.")
+@click.option("--dataset", help="Data set to test on [default: the one of the training].")
+@click.option("--data", help="Folder of its files.")
+@click.option("--toolchain", default="zig", show_default=True, help="Whose ELF: zig or gcc.")
+@click.option("--energy", default="fused", show_default=True, help="Set of energy coefficients.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes [default: all cores].")
+@click.option("--max-latency-s", multiple=True, metavar="[LEVEL=]S", help="Limit; exit 1 when missed. Repeatable.")
+@click.option("--max-energy-j", multiple=True, metavar="[LEVEL=]J", help="Limit; exit 1 when missed. Repeatable.")
+@click.option("--min-accuracy", multiple=True, metavar="[LEVEL=]PERCENT", help="Limit; exit 1 when missed. Repeatable.")
+@_known_errors
+def sim_command(
+    project: Path,
+    inputs: int,
+    json_file: Path | None,
+    dataset: str | None,
+    data: str | None,
+    toolchain: str,
+    energy: str,
+    jobs: int | None,
+    **limits: tuple[str, ...],
+) -> None:
+    """Run a built PROJECT on the simulated MCU and report accuracy, latency and energy.
+
+    Every logit is compared with the reference. With limits, exit 1 names each one that is missed.
+    """
+    from codegen.emit import read_project
+    from codegen.files import write_atomic
+
+    from . import report as reporting
+    from .datasets import load_dataset
+
+    wanted = [reporting.parse_limit(field, text) for field, texts in limits.items() for text in texts]
+    name = dataset or str(read_project(project).graph.meta.get("dataset", "mnist-subset"))
+    loaded = load_dataset(name, data)
+    with _bar() as progress:
+        report = reporting.summarize(
+            project, loaded, inputs, toolchain=toolchain, energy=energy, jobs=jobs, progress=progress
+        )
+    console.print(reporting.tables(report))
+    run = report.run
+    console.print(
+        f"simulated {run['instructions']:,} instructions in {run['simulation_s']:.1f} s "
+        f"({run['mips']:.0f} million per second on {run['jobs']} processes), every logit equal to the reference",
+        highlight=False,
+    )
+    if json_file is not None:
+        write_atomic(json_file, report.to_json())
+        reporting.picture(report, json_file.with_suffix(".png"))
+        console.print(f"{json_file}, {json_file.with_suffix('.png')}", highlight=False)
+    missed = reporting.check_limits(report, wanted)
+    if missed:
+        _fail("; ".join(missed))
+
+
+@main.command()
+@click.argument("project", type=click.Path(path_type=Path))
+@click.option("--toolchain", default="zig", show_default=True, help="Whose image: zig or gcc.")
+@_known_errors
+def flash(project: Path, toolchain: str) -> None:
+    """Write a built PROJECT to a board with mspdebug (driver tilib)."""
+    from codegen.build import find_build
+    from codegen.flash import flash as run_flash
+
+    built = find_build(project, toolchain)
+    console.print(run_flash(built.program), highlight=False)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_known_errors
+def doctor(as_json: bool) -> None:
+    """Say what is installed and what is missing; exit 1 when something required is."""
+    from .doctor import examine
+
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps([f.__dict__ for f in findings], indent=1))
+    else:
+        table = Table(title=f"swtrain {__version__}")
+        for column in ("", "what", "found", "remedy"):
+            table.add_column(column)
+        for f in findings:
+            sign = "[green]ok[/]" if f.ok else "[red]missing[/]" if f.required else "[yellow]absent[/]"
+            table.add_row(sign, f.what, f.found, "" if f.ok else f.remedy)
+        console.print(table)
+    broken = [f.what for f in findings if f.required and not f.ok]
+    if broken:
+        _fail(f"required and missing: {', '.join(broken)}")

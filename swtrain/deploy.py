@@ -1,0 +1,288 @@
+"""Run an emitted project: on this PC (host C) and on the simulated MCU, and hold both against the reference.
+
+In: a project folder and inputs. Out: logits, cycles and energy per input, level and layer. Invariant: every
+logit equals `codegen.reference`; a difference is an error that names input, layer and index. Each inference
+starts from a fork of the same idle machine, so results do not depend on order or on the number of processes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import codegen.build
+from codegen import reference
+from codegen.emit import ProjectFolder, read_project
+from codegen.ir import Graph
+from sim import Counters, EnergyModel, Machine, Stop
+
+from .datasets import Dataset
+from .errors import SwtrainError
+
+Int16 = NDArray[np.int16]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+REQUEST_INFER, REQUEST_SWITCH = 1, 2
+MAX_CYCLES = 20_000_000_000
+"""A firmware that has not answered after this many cycles (21 minutes at 16 MHz) hangs."""
+
+
+class MismatchError(SwtrainError):
+    """An output of the device differs from the reference."""
+
+
+class DeviceError(SwtrainError):
+    """The program on the device or on the host failed or does not answer."""
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """What one layer cost in one inference."""
+
+    cycles: int
+    energy_j: float
+
+
+@dataclass(frozen=True)
+class Inference:
+    """One simulated inference: from the request to the device being idle again."""
+
+    index: int
+    logits: Int16
+    cycles: int
+    instructions: int
+    energy_j: float
+    layers: tuple[LayerRun, ...]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One simulated call of `sw_switch`."""
+
+    source: int
+    target: int
+    cycles: int
+    energy_j: float
+    bytes_written: int
+
+
+def quantized_inputs(graph: Graph, dataset: Dataset, pixels: NDArray[np.uint8]) -> Int16:
+    """Pixels as the device takes them: int16 `(N, *input.shape)`."""
+    tensor = graph.tensors[graph.input]
+    if pixels.shape[1:] != tensor.shape:
+        raise DeviceError(f"{dataset.name} has inputs of shape {pixels.shape[1:]}, the model takes {tensor.shape}")
+    shift = tensor.frac_bits - dataset.input_frac_bits
+    if shift < 0:
+        raise DeviceError(f"{dataset.name}: inputs need {dataset.input_frac_bits} fraction bits, the model has {tensor.frac_bits}")
+    return (pixels.astype(np.int16) << shift).astype(np.int16)
+
+
+def run_host(program: Path, inputs: Int16, level: int, output_shape: tuple[int, ...]) -> Int16:
+    """Logits of the host program for int16 `inputs` `(N, ...)`.
+
+    Raises:
+        DeviceError: the program failed or answered too little.
+    """
+    done = subprocess.run([str(program), str(level)], input=inputs.tobytes(), capture_output=True, check=False)
+    if done.returncode != 0:
+        raise DeviceError(f"{program.name} failed with status {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+    logits = np.frombuffer(done.stdout, np.int16)
+    if logits.size != len(inputs) * int(np.prod(output_shape)):
+        raise DeviceError(f"{program.name} answered {logits.size} values for {len(inputs)} inputs")
+    return logits.reshape(len(inputs), *output_shape)
+
+
+class Device:
+    """A project's ELF on a simulated board, booted and idle."""
+
+    def __init__(self, project: ProjectFolder, elf: Path, energy: str) -> None:
+        self.project = project
+        self.energy = EnergyModel.load(energy)
+        self.machine = Machine(project.manifest["target"])
+        self.machine.load(elf)
+        self._run(self.machine, "sw_idle")
+        self._idle = [self._at_level(level) for level in range(len(project.graph.levels))]
+
+    @property
+    def mclk_hz(self) -> float:
+        """Clock of the CPU once the board is set up."""
+        return float(self.machine.mclk_hz)
+
+    @property
+    def boot_cycles(self) -> int:
+        """Cycles from reset to idle."""
+        return int(self.machine.cycles)
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What the simulated figures rest on."""
+        return [*self.machine.assumptions, *self.energy.assumptions]
+
+    def infer(self, index: int, x: Int16, level: int, expected: Int16 | None = None) -> Inference:
+        """Run input `x` at `level`; with `expected` logits, compare.
+
+        Raises:
+            MismatchError: a logit differs.
+            DeviceError: the firmware does not answer.
+        """
+        machine = self._idle[level].fork()
+        machine.write("sw_input", x.astype("<i2").tobytes())
+        machine.watch("sw_node")
+        before, instructions = machine.counters(), machine.instructions
+        self._request(machine, REQUEST_INFER)
+        total = machine.counters() - before
+        logits = np.frombuffer(machine.read("sw_output"), "<i2").astype(np.int16).reshape(self.project.graph.output.shape)
+        if expected is not None and not np.array_equal(logits, expected):
+            raise self._explain(index, x, level)
+        return Inference(
+            index,
+            logits,
+            total.cycles,
+            machine.instructions - instructions,
+            self.energy.energy_j(total),
+            tuple(self._layers(machine)),
+        )
+
+    def switch(self, source: int, target: int) -> Switch:
+        """Measure `sw_switch(target)` from level `source`: from its first instruction to its return."""
+        machine = self._idle[source].fork()
+        machine.write("sw_argument", target.to_bytes(2, "little"))
+        machine.write("sw_request", REQUEST_SWITCH.to_bytes(2, "little"))
+        self._run(machine, "sw_switch")
+        before = machine.counters()
+        self._run(machine, int.from_bytes(machine.read(machine.registers[1], 2), "little"))
+        cost: Counters = machine.counters() - before
+        return Switch(source, target, cost.cycles, self.energy.energy_j(cost), 2 * cost.fram_write)
+
+    def _at_level(self, level: int) -> Machine:
+        machine = self.machine.fork()
+        machine.write("sw_argument", level.to_bytes(2, "little"))
+        self._request(machine, REQUEST_SWITCH)
+        status = int.from_bytes(machine.read("sw_status", 2), "little", signed=True)
+        if status != 0:
+            raise DeviceError(f"the firmware refuses level {level} with status {status}; emit and build the project again")
+        return machine
+
+    def _request(self, machine: Machine, request: int) -> None:
+        machine.write("sw_request", request.to_bytes(2, "little"))
+        self._run(machine, "sw_idle")
+
+    def _run(self, machine: Machine, until: str | int) -> None:
+        stop = machine.run(until=until, max_cycles=MAX_CYCLES)
+        if stop != Stop.UNTIL:
+            raise DeviceError(f"the firmware does not reach {until} within {MAX_CYCLES:,} cycles ({stop.name}, PC {machine.pc:#x})")
+
+    def _layers(self, machine: Machine) -> Iterator[LayerRun]:
+        log = machine.watch_log()
+        for start, end in zip(log, log[1:], strict=False):
+            yield LayerRun(end.cycles - start.cycles, self.energy.energy_j(end.counters - start.counters))
+
+    def _explain(self, index: int, x: Int16, level: int) -> MismatchError:
+        """Run `x` again, layer by layer, and name the first difference."""
+        graph, where = self.project.graph, f"input {index}, level {graph.levels[level].name}"
+        expected = {k: v[0] for k, v in reference.run(graph, x[np.newaxis], level).items()}
+        machine = self._idle[level].fork()
+        machine.write("sw_input", x.astype("<i2").tobytes())
+        machine.write("sw_request", REQUEST_INFER.to_bytes(2, "little"))
+        layers = self.project.manifest["layers"]
+        for done, following in zip([None, *layers], layers, strict=False):
+            self._run(machine, f"sw_{following['function']}_prepare")
+            if done is None:
+                continue
+            got, want = self._tensor(machine, done["storage"]), expected[done["tensor"]]
+            wrong = np.argwhere(got.reshape(want.shape) != want)
+            if len(wrong):
+                at = tuple(int(i) for i in wrong[0])
+                return MismatchError(
+                    f"{where}: {done['name']} differs from the reference at index {at}: "
+                    f"{got.reshape(want.shape)[at]} instead of {want[at]} ({len(wrong)} of {want.size} differ)"
+                )
+        return MismatchError(f"{where}: all layers agree with the reference, but the stored logits do not")
+
+    def _tensor(self, machine: Machine, storage: dict[str, Any]) -> Int16:
+        arena = np.frombuffer(machine.read("sw_arena"), "<i2").astype(np.int16)
+        c, h, w = storage["shape"]
+        rows = storage["data"] + storage["plane"] * np.arange(c)[:, None] + storage["pitch"] * np.arange(h)[None, :]
+        tensor: Int16 = arena[rows[:, :, None] + np.arange(w)]
+        return tensor
+
+
+@lru_cache(maxsize=1)
+def _device(folder: str, elf: str, energy: str) -> Device:
+    return Device(read_project(Path(folder)), Path(elf), energy)
+
+
+def _task(folder: str, elf: str, energy: str, level: int, first: int, x: Int16, expected: Int16) -> list[Inference]:
+    device = _device(folder, elf, energy)
+    return [device.infer(first + i, x[i], level, expected[i]) for i in range(len(x))]
+
+
+def simulate(
+    folder: Path,
+    elf: Path,
+    inputs: Int16,
+    energy: str,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    chunk: int = 8,
+) -> list[list[Inference]]:
+    """Simulate `inputs` at every level in `jobs` processes; one list per level, in the order of the inputs.
+
+    Raises:
+        MismatchError: a logit differs from the reference.
+        DeviceError, sim.errors.SimError: the firmware failed.
+    """
+    graph = read_project(folder).graph
+    tasks: list[tuple[int, int]] = [(k, i) for k in range(len(graph.levels)) for i in range(0, len(inputs), chunk)]
+    expected = [reference.logits(graph, inputs, k) for k in range(len(graph.levels))]
+    found: list[list[Inference | None]] = [[None] * len(inputs) for _ in graph.levels]
+    done, total = 0, len(inputs) * len(graph.levels)
+    pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    try:
+        futures = [
+            pool.submit(_task, str(folder), str(elf), energy, k, i, inputs[i : i + chunk], expected[k][i : i + chunk])
+            for k, i in tasks
+        ]
+        slots = dict(zip(futures, tasks, strict=True))
+        for future in as_completed(futures):
+            level, first = slots[future]
+            result = future.result()
+            found[level][first : first + len(result)] = result
+            done += len(result)
+            if progress is not None:
+                progress("simulating", done, total)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [[r for r in level if r is not None] for level in found]
+
+
+def host_logits(
+    folder: Path, graph: Graph, inputs: Int16, progress: Progress | None = None, batch: int = 1000
+) -> list[Int16]:
+    """Build the host program of a project and run `inputs` at every level."""
+    program = codegen.build.build(folder, "host").program
+    levels: list[Int16] = []
+    for level in range(len(graph.levels)):
+        parts = []
+        for i in range(0, len(inputs), batch):
+            parts.append(run_host(program, inputs[i : i + batch], level, graph.output.shape))
+            if progress is not None:
+                progress("host C", level * len(inputs) + min(i + batch, len(inputs)), len(graph.levels) * len(inputs))
+        levels.append(np.concatenate(parts))
+    return levels
+
+
+def accuracy(logits: Int16, labels: Sequence[int] | NDArray[np.int64]) -> float:
+    """Percent of rows whose largest logit, lowest index on a tie, is the label."""
+    return float(100 * np.mean(logits.reshape(len(logits), -1).argmax(axis=1) == np.asarray(labels)))
