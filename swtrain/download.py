@@ -19,6 +19,7 @@ from .errors import DataError
 from .idx import read_bytes
 
 ATTEMPTS = 3
+"""Failures in a row, none of which brought new bytes, after which a mirror is given up."""
 CHUNK = 64 * 1024
 TIMEOUT_S = 30.0
 
@@ -66,26 +67,28 @@ def _from_mirror(
     url: str, part: Path, target: Path, sha256: str, progress: ByteProgress | None
 ) -> str | None:
     """Try one mirror; None when `target` is in place, else the reason why not."""
-    reason = "no attempt"
-    for _ in range(ATTEMPTS):
-        resumed = part.exists()
+    reason, failures = "no attempt", 0
+    while failures < ATTEMPTS:
+        resumed, before = part.exists(), _size(part)
         try:
             _transfer(url, part, progress)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code == 416:  # the partial file is longer than the real one
                 part.unlink(missing_ok=True)
-                reason = "the partial file did not fit"
+                reason, failures = "the partial file did not fit", failures + 1
                 continue
             return f"HTTP {error.code} {error.reason}"
         except (OSError, http.client.HTTPException) as error:
             reason = f"connection failed ({getattr(error, 'reason', None) or error})"
+            failures = 0 if _size(part) > before else failures + 1
             continue
-        found = _digest(part, target)
+        found = _digest(part, target.suffix)
         if found == sha256:
             part.replace(target)
             return None
         part.unlink(missing_ok=True)
+        failures += 1
         reason = f"wrong content (SHA-256 {found[:12]}, expected {sha256[:12]})"
         if not resumed:  # a clean transfer will not improve by repetition
             return reason
@@ -94,7 +97,7 @@ def _from_mirror(
 
 def _transfer(url: str, part: Path, progress: ByteProgress | None) -> None:
     """Append to `part` what is missing, from the start if the server ignores ranges."""
-    have = part.stat().st_size if part.exists() else 0
+    have = _size(part)
     headers = {"User-Agent": "swtrain"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
@@ -109,16 +112,16 @@ def _transfer(url: str, part: Path, progress: ByteProgress | None) -> None:
                 if progress is not None:
                     progress(have, total)
     if total is not None and have < total:
-        raise http.client.IncompleteRead(b"", total - have)
+        raise ConnectionError(f"cut after {have:,} of {total:,} bytes")
 
 
-def _digest(part: Path, target: Path) -> str:
-    """SHA-256 of the content of `part`, which is compressed as the name of `target` says."""
-    named = part.with_name("check-" + target.name)
-    part.replace(named)
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _digest(part: Path, compression: str) -> str:
+    """SHA-256 of the decompressed content of `part`."""
     try:
-        return hashlib.sha256(read_bytes(named)).hexdigest()
+        return hashlib.sha256(read_bytes(part, compression)).hexdigest()
     except DataError:
         return "of an unreadable file"
-    finally:
-        named.replace(part)

@@ -22,8 +22,12 @@ from .errors import DataError
 UINT8 = 0x08
 
 
-def read_bytes(path: Path) -> bytes:
-    """Contents of a file, decompressed if its name ends in .gz or .xz.
+def read_bytes(path: Path, compression: str | None = None) -> bytes:
+    """Contents of a file, decompressed.
+
+    Args:
+        path: the file.
+        compression: `.gz`, `.xz` or anything else for none; by default what the file's name ends in.
 
     Raises:
         DataError: the file cannot be read, is truncated or is corrupt.
@@ -32,10 +36,11 @@ def read_bytes(path: Path) -> bytes:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot read the file: {error.strerror or error}") from error
+    compression = path.suffix if compression is None else compression
     try:
-        if path.suffix == ".gz":
+        if compression == ".gz":
             return gzip.decompress(raw)
-        if path.suffix == ".xz":
+        if compression == ".xz":
             return lzma.decompress(raw)
     except EOFError as error:
         raise DataError(f"{path}: truncated after {len(raw):,} bytes; fetch the file again") from error

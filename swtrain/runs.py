@@ -120,6 +120,9 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out}: cannot create the output folder: {error.strerror or error}") from error
+    for name in FILES:  # what a killed process may have left
+        for temporary in out.glob(f".{name}.*"):
+            temporary.unlink(missing_ok=True)
     if overwrite:
         for name in (METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
             (out / name).unlink(missing_ok=True)

@@ -366,13 +366,11 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
 
 @contextmanager
 def _torch_settings(config: TrainConfig) -> Iterator[None]:
-    """Threads, determinism and torch's global generator for a run; the caller gets its own back."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    """Threads and torch's global generator for a run; the caller gets its own back."""
+    threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(config.threads)
-        torch.use_deterministic_algorithms(True)
         try:
             yield
         finally:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)
