@@ -75,7 +75,9 @@ def _run(command: list[str], what: str) -> str:
         overflow = [line for line in lines if "overflow" in line or "will not fit" in line or "stack" in line]
         if overflow:
             raise DoesNotFit(f"{what}: {overflow[0].strip()}; use a smaller model")
-        raise ToolchainError(f"{what}: {Path(command[0]).name} failed with status {done.returncode}: {errors[0].strip()}")
+        raise ToolchainError(
+            f"{what}: {Path(command[0]).name} failed with status {done.returncode}: {errors[0].strip()}"
+        )
     return done.stdout
 
 
@@ -92,13 +94,31 @@ def _zig(target: TargetSpec) -> Toolchain:
     zig = _zig_executable()
     first = _run([zig, "clang", "--version"], "zig clang").splitlines()[0]
     # -mhwmult=none: our own helpers use MPY32 (sw_mspabi.S); clang's calls for f5series are wrong for 64 bits
-    base = [zig, "clang", "--target=msp430", "-mhwmult=none", "-ffreestanding", "-fno-asynchronous-unwind-tables"]
+    base = [
+        zig,
+        "clang",
+        "--target=msp430",
+        "-mhwmult=none",
+        "-ffreestanding",
+        "-fno-asynchronous-unwind-tables",
+    ]
     base += ["-isystem", str(Path(zig).parent / "lib" / "include")]
     script = str(_board_file(target, "link.ld"))
 
     def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
         # -n: without it lld adds a segment at 0x1000, the bootloader's area
-        return [zig, "ld.lld", "-n", "-T", script, "--gc-sections", f"-Map={map_file}", "-o", str(output), *objects]
+        return [
+            zig,
+            "ld.lld",
+            "-n",
+            "-T",
+            script,
+            "--gc-sections",
+            f"-Map={map_file}",
+            "-o",
+            str(output),
+            *objects,
+        ]
 
     return Toolchain("zig", (*base, "-Os", *_WARNINGS, *_SECTIONS), tuple(base), link, first)
 
@@ -113,7 +133,15 @@ def _gcc(target: TargetSpec) -> Toolchain:
     script = str(_board_file(target, "link.ld"))
 
     def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
-        options = ["-nostdlib", "-n", "-T", script, "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments", f"-Wl,-Map={map_file}"]
+        options = [
+            "-nostdlib",
+            "-n",
+            "-T",
+            script,
+            "-Wl,--gc-sections",
+            "-Wl,--no-warn-rwx-segments",
+            f"-Wl,-Map={map_file}",
+        ]
         return [*base, *options, "-o", str(output), *objects, "-lmul_f5", "-lgcc"]
 
     return Toolchain("gcc", (*base, "-Os", *_WARNINGS, *_SECTIONS), tuple(base), link, first)
@@ -184,7 +212,11 @@ def build(folder: Path, toolchain_name: str = "zig") -> Built:
     target = load_target(project.manifest["target"])
     tool = toolchain(toolchain_name, target)
     out = folder / tool.name
-    name = f"{project.graph.name}{'.exe' if os.name == 'nt' else ''}" if tool.name == "host" else f"{project.graph.name}.elf"
+    name = (
+        f"{project.graph.name}{'.exe' if os.name == 'nt' else ''}"
+        if tool.name == "host"
+        else f"{project.graph.name}.elf"
+    )
     try:
         temporary = tempfile.TemporaryDirectory(prefix=f".{tool.name}.", dir=folder)
     except OSError as e:
@@ -200,7 +232,13 @@ def build(folder: Path, toolchain_name: str = "zig") -> Built:
             files[f"{project.graph.name}.txt"] = to_ti_txt(segments)
             files[map_file.name] = _strip_paths(map_file.read_text(), Path(scratch), folder)
             sizes = region_sizes(program, target, project.manifest)
-    stamp = {"toolchain": tool.name, "compiler": tool.version, "digest": project.manifest["digest"], "program": name, "sizes": sizes}
+    stamp = {
+        "toolchain": tool.name,
+        "compiler": tool.version,
+        "digest": project.manifest["digest"],
+        "program": name,
+        "sizes": sizes,
+    }
     files[STAMP] = json.dumps(stamp, indent=1) + "\n"
     replace_folder(out, files, STAMP)
     if tool.name == "host":
@@ -223,7 +261,9 @@ def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
     except (OSError, ValueError, KeyError) as e:
         raise ToolchainError(f"{folder} has no finished {toolchain_name} build; {hint}") from e
     if stamp["digest"] != project.manifest["digest"] or not program.is_file():
-        raise ToolchainError(f"the {toolchain_name} build in {folder} belongs to another version of the project; {hint}")
+        raise ToolchainError(
+            f"the {toolchain_name} build in {folder} belongs to another version of the project; {hint}"
+        )
     return Built(program.parent, program, stamp["sizes"])
 
 
@@ -236,4 +276,13 @@ def _strip_paths(text: str, scratch: Path, folder: Path) -> str:
     return text
 
 
-__all__ = ["MANIFEST", "TOOLCHAINS", "Built", "Toolchain", "build", "compile_and_link", "find_build", "toolchain"]
+__all__ = [
+    "MANIFEST",
+    "TOOLCHAINS",
+    "Built",
+    "Toolchain",
+    "build",
+    "compile_and_link",
+    "find_build",
+    "toolchain",
+]

@@ -127,7 +127,9 @@ def read_project(folder: Path) -> ProjectFolder:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise GraphFileError(f"{folder} is not an emitted project (no {MANIFEST}); make it with `swtrain emit-c RUN --out {folder}`")
+        raise GraphFileError(
+            f"{folder} is not an emitted project (no {MANIFEST}); make it with `swtrain emit-c RUN --out {folder}`"
+        )
     try:
         manifest = json.loads(path.read_text())
         found = manifest["format"]
@@ -169,7 +171,9 @@ def _image(plan: MemoryPlan, tensor: str) -> str:
     return f"{{sw_arena + {b.data}, {b.pitch}, {b.plane}, {c}, {h}, {w}, {', '.join(map(str, b.border))}}}"
 
 
-def _layer_context(graph: Graph, layer: Layer, schedule: Schedule, plan: MemoryPlan, packed: PackedModel) -> dict[str, Any]:
+def _layer_context(
+    graph: Graph, layer: Layer, schedule: Schedule, plan: MemoryPlan, packed: PackedModel
+) -> dict[str, Any]:
     x, y = plan.buffer(layer.x), graph.tensors[layer.y]
     staged = layer.name in plan.staged
     start = x.data
@@ -257,7 +261,12 @@ def _storage(plan: MemoryPlan, tensor: str) -> dict[str, Any]:
 
 
 def _manifest(
-    graph: Graph, target: TargetSpec, schedule: Schedule, packed: PackedModel, plan: MemoryPlan, context: Mapping[str, Any]
+    graph: Graph,
+    target: TargetSpec,
+    schedule: Schedule,
+    packed: PackedModel,
+    plan: MemoryPlan,
+    context: Mapping[str, Any],
 ) -> dict[str, Any]:
     count = len(graph.levels)
     return {
@@ -280,9 +289,7 @@ def _manifest(
                 "backend": "cpu",
                 "steps": len(layer.steps),
                 "macs": [_executed_macs(graph, layer, k) for k in range(count)],
-                "nnz": [
-                    layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)
-                ],
+                "nnz": [layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)],
                 "weight_bytes": [layer.packed.weight_bytes(k) if layer.packed else 0 for k in range(count)],
                 "index_bytes": [layer.packed.index_bytes(k) if layer.packed else 0 for k in range(count)],
                 "staged": layer.name in plan.staged,

@@ -30,12 +30,22 @@ def flash(elf: Path) -> str:
         )
     command = [mspdebug, "tilib", f"prog {elf}", f"verify {elf}", "exit"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, check=False
+        )
     except subprocess.TimeoutExpired as e:
-        raise ToolchainError(f"mspdebug does not answer after {TIMEOUT_S} s; unplug the board, plug it in and try again") from e
+        raise ToolchainError(
+            f"mspdebug does not answer after {TIMEOUT_S} s; unplug the board, plug it in and try again"
+        ) from e
     lines = [line for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
-    failed = [line for line in lines if any(word in line.lower() for word in ("error", "failed", "can't", "unable", "mismatch"))]
+    failed = [
+        line
+        for line in lines
+        if any(word in line.lower() for word in ("error", "failed", "can't", "unable", "mismatch"))
+    ]
     if done.returncode != 0 or failed:
         reason = (failed or lines or ["no message"])[0].strip()
-        raise ToolchainError(f"mspdebug tilib failed ({reason}); connect the board and check that libmsp430.so is installed")
+        raise ToolchainError(
+            f"mspdebug tilib failed ({reason}); connect the board and check that libmsp430.so is installed"
+        )
     return f"{elf.name} written and verified"

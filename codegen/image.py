@@ -14,6 +14,7 @@ from typing import Any
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 from intelhex import IntelHex
 
 from .errors import DoesNotFit, ToolchainError
@@ -42,9 +43,7 @@ def read_segments(elf: Path) -> list[Segment]:
             parsed = ELFFile(f)
             if parsed["e_machine"] != "EM_MSP430":
                 raise ToolchainError(f"{elf.name} is for {parsed['e_machine']}, not EM_MSP430")
-            segments = [
-                Segment(s["p_paddr"], s.data()) for s in parsed.iter_segments("PT_LOAD") if s["p_filesz"]
-            ]
+            segments = [Segment(s["p_paddr"], s.data()) for s in parsed.iter_segments("PT_LOAD") if s["p_filesz"]]
     except (ELFError, OSError) as e:
         raise ToolchainError(f"{elf.name} is not a readable ELF ({e})") from e
     for s in segments:
@@ -83,7 +82,7 @@ def region_sizes(elf: Path, target: TargetSpec, manifest: Mapping[str, Any]) -> 
             (s.name, s["sh_addr"], s["sh_size"]) for s in parsed.iter_sections() if s["sh_flags"] & 2 and s["sh_size"]
         ]
         symbols = parsed.get_section_by_name(".symtab")
-        stack = symbols.get_symbol_by_name("__stack_bytes") if symbols else None
+        stack = symbols.get_symbol_by_name("__stack_bytes") if isinstance(symbols, SymbolTableSection) else None
         load_bytes = sum(s["p_filesz"] for s in parsed.iter_segments("PT_LOAD") if s["p_paddr"] != s["p_vaddr"])
     used = {
         name: sum(size for _, address, size in sections if region.origin <= address < region.end)

@@ -71,7 +71,8 @@ class Params:
             raise GraphError("weights must be int16, level indices uint8 and biases int32")
         if self.level_index.shape != self.weight.shape or self.bias.shape != self.weight.shape[:1]:
             raise GraphError(
-                f"level indices {self.level_index.shape} or bias {self.bias.shape} do not match weights {self.weight.shape}"
+                f"level indices {self.level_index.shape} or bias {self.bias.shape} do not match "
+                f"weights {self.weight.shape}"
             )
         if not 0 <= self.shift <= 30:
             raise GraphError(f"shift {self.shift} is outside 0..30")
@@ -174,10 +175,8 @@ def worst_sum(x: Tensor, params: Params) -> int:
     """
     w = np.where(params.level_index == NEVER, 0, params.weight.astype(np.int64)).reshape(len(params.bias), -1)
     positive, negative = np.maximum(w, 0).sum(axis=1), np.maximum(-w, 0).sum(axis=1)
-    if x.lo >= 0:
-        total = x.hi * np.maximum(positive, negative)
-    else:
-        total = max(-x.lo, x.hi) * (positive + negative)
+    one_sided = x.lo >= 0
+    total = x.hi * np.maximum(positive, negative) if one_sided else max(-x.lo, x.hi) * (positive + negative)
     return int((total + (np.abs(params.bias.astype(np.int64)) << params.shift)).max())
 
 
@@ -225,7 +224,8 @@ def _check_node(graph: Graph, node: Node) -> None:
         shape = node.op.infer_weighted(x.shape, p.weight.shape)
         if y.frac_bits != x.frac_bits + p.frac_bits - p.shift:
             raise GraphError(
-                f"output has {y.frac_bits} fraction bits, but input {x.frac_bits} + weights {p.frac_bits} - shift {p.shift}"
+                f"output has {y.frac_bits} fraction bits, but input {x.frac_bits} + weights {p.frac_bits} "
+                f"- shift {p.shift} give another number"
             )
         used = p.level_index[p.level_index != NEVER]
         if used.size and int(used.max()) >= len(graph.levels):

@@ -101,7 +101,9 @@ def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: T
     placed: list[Buffer] = []
     for b in sorted(wanted, key=lambda b: (-b.words, b.name)):
         if b.words * WORD > MAX_IMAGE_BYTES:
-            raise DoesNotFit(f"{b.name}: {b.words * WORD:,} B of activations, one tensor may have {MAX_IMAGE_BYTES:,} B")
+            raise DoesNotFit(
+                f"{b.name}: {b.words * WORD:,} B of activations, one tensor may have {MAX_IMAGE_BYTES:,} B"
+            )
         offset = 0
         for other in sorted((p for p in placed if _overlap(b, p)), key=lambda p: p.offset):
             if offset + b.words <= other.offset:

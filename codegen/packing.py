@@ -112,10 +112,16 @@ def pack_weights(graph: Graph) -> PackedModel:
     for node in graph.nodes:
         if node.params is None:
             continue
-        packed = pack_dense(node.name, node.params) if node.params.is_dense else pack_csr(node.name, node.params, len(graph.levels))
+        packed = (
+            pack_dense(node.name, node.params)
+            if node.params.is_dense
+            else pack_csr(node.name, node.params, len(graph.levels))
+        )
         weight, index = unpack(packed, node.params.weight.shape)
         kept = node.params.level_index != NEVER
-        if not (np.array_equal(index, node.params.level_index) and np.array_equal(weight[kept], node.params.weight[kept])):
+        if not (
+            np.array_equal(index, node.params.level_index) and np.array_equal(weight[kept], node.params.weight[kept])
+        ):
             raise AssertionError(f"{node.name}: decoding {packed.encoding} does not give the weights back")
         layers[node.name] = packed
     return PackedModel(layers)

@@ -80,11 +80,12 @@ def _input_tensors(graph: FloatGraph) -> list[Tensor]:
     candidates = []
     for f in range(graph.input_frac_bits, 16):
         lo, hi = round(graph.input_min * 2**f), round(graph.input_max * 2**f)
-        if INT16_MIN <= lo and hi <= INT16_MAX:
+        if lo >= INT16_MIN and hi <= INT16_MAX:
             candidates.append(Tensor(graph.input, graph.shape, f, lo, hi))
     if not candidates:
         raise GraphError(
-            f"{graph.name}: inputs {graph.input_min}..{graph.input_max} do not fit int16 at {graph.input_frac_bits} fraction bits"
+            f"{graph.name}: inputs {graph.input_min}..{graph.input_max} do not fit int16 at "
+            f"{graph.input_frac_bits} fraction bits"
         )
     return candidates
 
@@ -109,7 +110,11 @@ def _assign(
         f = x.frac_bits + params.frac_bits - params.shift
         y = _bounds(graph, node, shape, f, ranges[node.output])
         w_bits = np.log2(max(int(np.abs(params.weight.astype(np.int32)).max()), 1))
-        bits = (*partial.bits, float(w_bits), float(np.log2(max(-y.lo if y.lo < 0 and y.hi == 0 else y.hi, 1))))
+        bits = (
+            *partial.bits,
+            float(w_bits),
+            float(np.log2(max(-y.lo if y.lo < 0 and y.hi == 0 else y.hi, 1))),
+        )
         made = Node(node.name, node.op, node.input, node.output, params)
         found.append(_Partial({**partial.tensors, y.name: y}, (*partial.nodes, made), bits))
     return found

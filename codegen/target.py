@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,16 @@ class TargetSpec:
 
     def __post_init__(self) -> None:
         ordered = sorted(self.regions.values(), key=lambda r: r.origin)
-        for a, b in zip(ordered, ordered[1:], strict=False):
+        for a, b in pairwise(ordered):
             if a.end > b.origin:
-                raise TargetError(f"{self.name}: regions {a.name} (ends {a.end:#x}) and {b.name} ({b.origin:#x}) overlap")
+                raise TargetError(
+                    f"{self.name}: regions {a.name} (ends {a.end:#x}) and {b.name} ({b.origin:#x}) overlap"
+                )
         for name, used in (("sram", self.stack_bytes + self.sram_reserve), ("fram", self.fram_reserve)):
             if used > self.regions[name].size:
-                raise TargetError(f"{self.name}: reserve of {used} B exceeds region {name} of {self.regions[name].size} B")
+                raise TargetError(
+                    f"{self.name}: reserve of {used} B exceeds region {name} of {self.regions[name].size} B"
+                )
 
 
 def boards() -> list[str]:

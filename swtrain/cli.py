@@ -23,7 +23,10 @@ from .errors import SwtrainError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-console = Console()
+WIDTH = 120
+"""Columns where there is no terminal to ask: a log or a pipe."""
+
+console = Console() if Console().is_terminal else Console(width=WIDTH)
 log = Console(stderr=True)
 
 
@@ -151,7 +154,12 @@ def emit_c(run: Path, out: Path, target: str) -> None:
 
 @main.command()
 @click.argument("project", type=click.Path(path_type=Path))
-@click.option("--toolchain", default="zig", show_default=True, help="zig (clang, built in), gcc (msp430-elf-gcc) or host.")
+@click.option(
+    "--toolchain",
+    default="zig",
+    show_default=True,
+    help="zig (clang, built in), gcc (msp430-elf-gcc) or host.",
+)
 @_known_errors
 def build(project: Path, toolchain: str) -> None:
     """Compile an emitted PROJECT: ELF, Intel HEX, TI-TXT, map and sizes."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,9 @@ def quantized_inputs(graph: Graph, dataset: Dataset, pixels: NDArray[np.uint8]) 
         raise DeviceError(f"{dataset.name} has inputs of shape {pixels.shape[1:]}, the model takes {tensor.shape}")
     shift = tensor.frac_bits - dataset.input_frac_bits
     if shift < 0:
-        raise DeviceError(f"{dataset.name}: inputs need {dataset.input_frac_bits} fraction bits, the model has {tensor.frac_bits}")
+        raise DeviceError(
+            f"{dataset.name}: inputs need {dataset.input_frac_bits} fraction bits, the model has {tensor.frac_bits}"
+        )
     return (pixels.astype(np.int16) << shift).astype(np.int16)
 
 
@@ -96,7 +99,9 @@ def run_host(program: Path, inputs: Int16, level: int, output_shape: tuple[int, 
     """
     done = subprocess.run([str(program), str(level)], input=inputs.tobytes(), capture_output=True, check=False)
     if done.returncode != 0:
-        raise DeviceError(f"{program.name} failed with status {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
+        raise DeviceError(
+            f"{program.name} failed with status {done.returncode}: {done.stderr.decode(errors='replace').strip()}"
+        )
     logits = np.frombuffer(done.stdout, np.int16)
     if logits.size != len(inputs) * int(np.prod(output_shape)):
         raise DeviceError(f"{program.name} answered {logits.size} values for {len(inputs)} inputs")
@@ -142,7 +147,9 @@ class Device:
         before, instructions = machine.counters(), machine.instructions
         self._request(machine, REQUEST_INFER)
         total = machine.counters() - before
-        logits = np.frombuffer(machine.read("sw_output"), "<i2").astype(np.int16).reshape(self.project.graph.output.shape)
+        logits = (
+            np.frombuffer(machine.read("sw_output"), "<i2").astype(np.int16).reshape(self.project.graph.output.shape)
+        )
         if expected is not None and not np.array_equal(logits, expected):
             raise self._explain(index, x, level)
         return Inference(
@@ -171,7 +178,9 @@ class Device:
         self._request(machine, REQUEST_SWITCH)
         status = int.from_bytes(machine.read("sw_status", 2), "little", signed=True)
         if status != 0:
-            raise DeviceError(f"the firmware refuses level {level} with status {status}; emit and build the project again")
+            raise DeviceError(
+                f"the firmware refuses level {level} with status {status}; emit and build the project again"
+            )
         return machine
 
     def _request(self, machine: Machine, request: int) -> None:
@@ -181,16 +190,19 @@ class Device:
     def _run(self, machine: Machine, until: str | int) -> None:
         stop = machine.run(until=until, max_cycles=MAX_CYCLES)
         if stop != Stop.UNTIL:
-            raise DeviceError(f"the firmware does not reach {until} within {MAX_CYCLES:,} cycles ({stop.name}, PC {machine.pc:#x})")
+            raise DeviceError(
+                f"the firmware does not reach {until} within {MAX_CYCLES:,} cycles ({stop.name}, PC {machine.pc:#x})"
+            )
 
     def _layers(self, machine: Machine) -> Iterator[LayerRun]:
         log = machine.watch_log()
-        for start, end in zip(log, log[1:], strict=False):
+        for start, end in pairwise(log):
             yield LayerRun(end.cycles - start.cycles, self.energy.energy_j(end.counters - start.counters))
 
     def _explain(self, index: int, x: Int16, level: int) -> MismatchError:
         """Run `x` again, layer by layer, and name the first difference."""
-        graph, where = self.project.graph, f"input {index}, level {graph.levels[level].name}"
+        graph = self.project.graph
+        where = f"input {index}, level {graph.levels[level].name}"
         expected = {k: v[0] for k, v in reference.run(graph, x[np.newaxis], level).items()}
         machine = self._idle[level].fork()
         machine.write("sw_input", x.astype("<i2").tobytes())
@@ -278,7 +290,11 @@ def host_logits(
         for i in range(0, len(inputs), batch):
             parts.append(run_host(program, inputs[i : i + batch], level, graph.output.shape))
             if progress is not None:
-                progress("host C", level * len(inputs) + min(i + batch, len(inputs)), len(graph.levels) * len(inputs))
+                progress(
+                    "host C",
+                    level * len(inputs) + min(i + batch, len(inputs)),
+                    len(graph.levels) * len(inputs),
+                )
         levels.append(np.concatenate(parts))
     return levels
 

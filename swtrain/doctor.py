@@ -30,12 +30,23 @@ class Finding:
 def examine() -> list[Finding]:
     """Look for everything; required things first."""
     return [
-        Finding("Python", sys.version_info >= (3, 11), True, platform.python_version(), "install Python 3.11 or newer"),
+        Finding(
+            "Python",
+            sys.version_info >= (3, 11),
+            True,
+            platform.python_version(),
+            "install Python 3.11 or newer",
+        ),
         *(_package(name) for name in PACKAGES),
         _try("simulator core", True, _core, "run `pip install -e .` again"),
         _try("zig clang", True, _zig, "pip install ziglang==0.17.0"),
         _try("host C compiler", True, _host, "install gcc or clang (Debian: apt install gcc), or set CC"),
-        _try("torch (training)", False, lambda: _version("torch"), "pip install -c constraints.txt 'swtrain[train]'"),
+        _try(
+            "torch (training)",
+            False,
+            lambda: _version("torch"),
+            "pip install -c constraints.txt 'swtrain[train]'",
+        ),
         _program("msp430-elf-gcc", "only for --toolchain gcc: TI's MSP430 GCC"),
         _program("mspdebug", "only for `swtrain flash`: apt install mspdebug, and TI's libmsp430.so"),
         _data(),
@@ -71,7 +82,9 @@ def _zig() -> str:
     import ziglang
 
     zig = Path(ziglang.__file__).parent / ("zig.exe" if os.name == "nt" else "zig")
-    first = subprocess.run([str(zig), "clang", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    first = subprocess.run(
+        [str(zig), "clang", "--version"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[0]
     return f"ziglang {version('ziglang')}, {first}"
 
 
@@ -79,7 +92,9 @@ def _host() -> str:
     name = os.environ.get("CC") or next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
     if name is None:
         raise FileNotFoundError("none on PATH")
-    return subprocess.run([*name.split(), "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    return subprocess.run([*name.split(), "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[
+        0
+    ]
 
 
 def _version(package: str) -> str:
@@ -94,4 +109,6 @@ def _program(name: str, remedy: str) -> Finding:
 def _data() -> Finding:
     folder = os.environ.get("SWTRAIN_DATA")
     ok = folder is not None and Path(folder).is_dir()
-    return Finding("SWTRAIN_DATA", ok, False, folder or "not set", "only for full data sets: a folder that holds mnist/")
+    return Finding(
+        "SWTRAIN_DATA", ok, False, folder or "not set", "only for full data sets: a folder that holds mnist/"
+    )

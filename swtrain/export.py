@@ -86,7 +86,9 @@ def _trace(model: NestedModel) -> list[FloatNode]:
     try:
         traced = fx.symbolic_trace(model.module)
     except Exception as e:  # fx raises many kinds for control flow that depends on data
-        raise ExportError(f"the module can't be traced by torch.fx ({e}); remove control flow that depends on data") from e
+        raise ExportError(
+            f"the module can't be traced by torch.fx ({e}); remove control flow that depends on data"
+        ) from e
     tensor = {n.name: "input" for n in traced.graph.nodes if n.op == "placeholder"}
     nodes: list[FloatNode] = []
     for n in traced.graph.nodes:
@@ -122,9 +124,13 @@ def _op(name: str, layer: nn.Module | None, n: fx.Node) -> Op:
     """The operator of a traced node."""
     if isinstance(layer, nn.Conv2d):
         if isinstance(layer.padding, str) or layer.padding_mode != "zeros":
-            raise ExportError(f"{name}: padding {layer.padding!r} ({layer.padding_mode}) is not supported; give zeros as numbers")
+            raise ExportError(
+                f"{name}: padding {layer.padding!r} ({layer.padding_mode}) is not supported; give zeros as numbers"
+            )
         if layer.groups != 1 or _pair(layer.dilation) != (1, 1):
-            raise ExportError(f"{name}: groups {layer.groups} and dilation {layer.dilation} are not supported; both must be 1")
+            raise ExportError(
+                f"{name}: groups {layer.groups} and dilation {layer.dilation} are not supported; both must be 1"
+            )
         ph, pw = _pair(layer.padding)
         return Conv2d(_pair(layer.kernel_size), _pair(layer.stride), (ph, pw, ph, pw))
     if isinstance(layer, nn.Linear):
@@ -183,7 +189,7 @@ def _with_weights(proto: onnx.ModelProto, weights: Mapping[str, torch.Tensor]) -
             left.remove(key)
     if left:
         raise ExportError(f"the ONNX exporter dropped the weights of {', '.join(sorted(left))}")
-    return copy.SerializeToString()
+    return bytes(copy.SerializeToString())
 
 
 def export_run(out: Path) -> Graph:

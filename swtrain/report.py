@@ -26,7 +26,17 @@ from codegen.emit import ProjectFolder, read_project
 
 from . import __version__
 from .datasets import Dataset
-from .deploy import Device, Inference, Int16, MismatchError, Progress, accuracy, host_logits, quantized_inputs, simulate
+from .deploy import (
+    Device,
+    Inference,
+    Int16,
+    MismatchError,
+    Progress,
+    accuracy,
+    host_logits,
+    quantized_inputs,
+    simulate,
+)
 from .errors import ConfigError
 
 SCHEMA = 1
@@ -171,11 +181,18 @@ def _compare_host(project: ProjectFolder, inputs: Int16, on_host: Sequence[Int16
         wrong = np.argwhere(expected != on_host[k][: len(inputs)])
         if len(wrong):
             index = tuple(int(i) for i in wrong[0])
-            raise MismatchError(f"input {index[0]}, level {level.name}: host C differs from the reference at logit {index[1:]}")
+            raise MismatchError(
+                f"input {index[0]}, level {level.name}: host C differs from the reference at logit {index[1:]}"
+            )
 
 
 def _level(
-    project: ProjectFolder, k: int, runs: Sequence[Inference], device_accuracy: float, n_test: int, mclk_hz: float
+    project: ProjectFolder,
+    k: int,
+    runs: Sequence[Inference],
+    device_accuracy: float,
+    n_test: int,
+    mclk_hz: float,
 ) -> LevelReport:
     level, manifest = project.graph.levels[k], project.manifest
     cycles = round(float(np.mean([r.cycles for r in runs])))
@@ -236,7 +253,17 @@ def _assumptions(device: Device, count: int) -> list[str]:
 def tables(report: Report) -> RenderableType:
     """The report for a terminal: levels, layers of each level, switches, memory."""
     levels = Table(title=f"{report.model} on {report.target}, {report.mclk_hz / 1e6:g} MHz, {report.dataset}")
-    for name in ("sparsity %", "float %", "device %", "bit-exact", "cycles", "latency ms", "energy mJ", "weights B", "index B"):
+    for name in (
+        "sparsity %",
+        "float %",
+        "device %",
+        "bit-exact",
+        "cycles",
+        "latency ms",
+        "energy mJ",
+        "weights B",
+        "index B",
+    ):
         levels.add_column(name, justify="right")
     for v in report.levels:
         levels.add_row(
@@ -269,7 +296,12 @@ def tables(report: Report) -> RenderableType:
             switches.add_column(name, justify="right")
         for s in report.switches:
             switches.add_row(
-                s.from_, s.to, str(s.bytes_written), f"{s.full_reload_bytes:,}", str(s.cycles), f"{s.energy_j * 1e9:.1f}"
+                s.from_,
+                s.to,
+                str(s.bytes_written),
+                f"{s.full_reload_bytes:,}",
+                str(s.cycles),
+                f"{s.energy_j * 1e9:.1f}",
             )
         parts.append(switches)
     if report.sizes:
@@ -283,7 +315,9 @@ def size_table(sizes: Mapping[str, Any]) -> Table:
     for name in ("region", "used", "size", "used %"):
         table.add_column(name, justify="left" if name == "region" else "right")
     for name, region in sizes["regions"].items():
-        table.add_row(name, f"{region['used']:,}", f"{region['size']:,}", f"{100 * region['used'] / region['size']:.0f}")
+        table.add_row(
+            name, f"{region['used']:,}", f"{region['size']:,}", f"{100 * region['used'] / region['size']:.0f}"
+        )
     kinds = ("code", "constants", "nvm", "weights", "indices", "stack")
     table.caption = ", ".join(f"{kind} {sizes[kind]:,}" for kind in kinds)
     return table
@@ -298,7 +332,11 @@ class Limit:
     value: float
 
 
-_LIMITS = {"max_latency_s": ("latency_s", 1), "max_energy_j": ("energy_j", 1), "min_accuracy": ("accuracy_device", -1)}
+_LIMITS = {
+    "max_latency_s": ("latency_s", 1),
+    "max_energy_j": ("energy_j", 1),
+    "min_accuracy": ("accuracy_device", -1),
+}
 
 
 def parse_limit(field: str, text: str) -> Limit:
@@ -326,12 +364,22 @@ def check_limits(report: Report, limits: Sequence[Limit]) -> list[str]:
     for limit in limits:
         key, sign = _LIMITS[limit.field]
         if limit.level is not None and limit.level not in names:
-            raise ConfigError(f"--{limit.field.replace('_', '-')}: no level {limit.level}; there are {', '.join(names)}")
+            raise ConfigError(
+                f"--{limit.field.replace('_', '-')}: no level {limit.level}; there are {', '.join(names)}"
+            )
         for v in report.levels:
             value = getattr(v, key)
-            if limit.level in (None, v.name) and sign * value > sign * limit.value:
+            if (limit.level is None or _is_level(limit.level, v)) and sign * value > sign * limit.value:
                 missed.append(f"level {v.name}: {key} is {value:.6g}, the limit {limit.field} is {limit.value:g}")
     return missed
+
+
+def _is_level(text: str, level: LevelReport) -> bool:
+    """Whether `text` means `level`: its name, or its sparsity written otherwise (40.50)."""
+    try:
+        return text == level.name or float(text) == level.sparsity
+    except ValueError:
+        return False
 
 
 def picture(report: Report, path: Path) -> None:
@@ -360,7 +408,11 @@ def picture(report: Report, path: Path) -> None:
     axes[0].set_ylabel("accuracy, %")
     axes[0].legend(loc="lower right")
     colors = plt.get_cmap("tab10")
-    shown = [i for i, layer in enumerate(report.levels[0].layers) if max(v.layers[i].cycles / v.cycles for v in report.levels) > 0.01]
+    shown = [
+        i
+        for i, layer in enumerate(report.levels[0].layers)
+        if max(v.layers[i].cycles / v.cycles for v in report.levels) > 0.01
+    ]
     for axis, unit, scale in ((axes[1], "latency, ms", 1e3 / report.mclk_hz), (axes[2], "energy, mJ", 1e3)):
         bottom = np.zeros(len(names))
         for color, i in enumerate(shown):
@@ -382,7 +434,9 @@ def picture(report: Report, path: Path) -> None:
         axis.grid(axis="y", alpha=0.3)
         axis.set_axisbelow(True)
         axis.margins(x=0.15)
-    figure.suptitle(f"{report.model} on a simulated {report.target.upper()} at {report.mclk_hz / 1e6:g} MHz, {report.dataset}")
+    figure.suptitle(
+        f"{report.model} on a simulated {report.target.upper()} at {report.mclk_hz / 1e6:g} MHz, {report.dataset}"
+    )
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     plt.close(figure)

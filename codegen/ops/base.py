@@ -74,7 +74,8 @@ class WeightedOp(Op):
         """The integer formula of the class, on int64 arrays."""
         total = self.accumulate(x.astype(np.float64), w.astype(np.float64)).astype(np.int64)
         b = bias.astype(np.int64).reshape((1, -1) + (1,) * (total.ndim - 2))
-        return np.clip((total >> shift) + b, lo, hi)
+        y: Array = np.clip((total >> shift) + b, lo, hi)
+        return y
 
 
 _REGISTRY: dict[str, type[Op]] = {}

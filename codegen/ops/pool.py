@@ -49,7 +49,8 @@ class AvgPool(_Pool):
         """The integer formula of the class."""
         multiplier, shift = self.scale
         total = windows(x, self.kernel, self.stride).sum(axis=(4, 5))
-        return np.clip((total * multiplier) >> shift, lo, hi)
+        y: Array = np.clip((total * multiplier) >> shift, lo, hi)
+        return y
 
 
 @register

@@ -2,7 +2,7 @@
 // void sw_avgpool_s16_cpu(const int16_t *x, int16_t *y, const sw_pool_t *pool)
 // The multiplier stays in MACS; each element written to OP2 adds element * multiplier to the 32-bit result.
 // About 80 cycles for a window of 2 x 2.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
 #define X_PITCH 0
 #define Y_PITCH 2

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // void sw_conv2d_taps_s16_cpu(const sw_conv_row_t *row)
 // 10 cycles a tap (SLAU445 table 4-10: 2 + 4 + 4) + 3 per 8 taps; about 42 a window.
-#include "sw_msp430x.h"
-
-#define TAP_BYTES 10
+#include "sw_msp430x.inc"
 
     RAM_FUNCTION sw_conv2d_taps_s16_cpu
     PUSHM_W 7, r10

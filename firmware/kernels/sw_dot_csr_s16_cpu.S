@@ -2,7 +2,7 @@
 // void sw_dot_csr_s16_cpu(sw_dot_t *dot)
 // 14 cycles an entry (3 + 1 + 1 + 5 + 4) + 3 per 4 entries, and FRAM's wait states for weights and deltas.
 // r11 and r13 hold 20-bit addresses.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
     RAM_FUNCTION sw_dot_csr_s16_cpu
     PUSHM_W 2, r10

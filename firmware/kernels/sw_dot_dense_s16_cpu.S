@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // void sw_dot_dense_s16_cpu(sw_dot_t *dot)
 // 9 cycles a product (5 + 4) + 3 per 8, and FRAM's wait states for the weights. r13 holds a 20-bit address.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
     RAM_FUNCTION sw_dot_dense_s16_cpu
     mov @r12, &RESLO

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // uint16_t sw_load_u16(sw_addr_t address): the address comes in r13:r12 and goes through the stack, the only
 // way to join two registers to 20 bits.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
     FUNCTION sw_load_u16
     push r13

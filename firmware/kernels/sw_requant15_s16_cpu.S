@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // void sw_requant15_s16_cpu(const int32_t *acc, int16_t *y, uint16_t count, const sw_requant_t *requant)
 // 20 to 22 cycles an output.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
     RAM_FUNCTION sw_requant15_s16_cpu
     PUSHM_W 2, r10

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // void sw_taps_csr_s16_cpu(sw_unpack_t *unpack)
 // About 24 cycles an entry. r6 and r7 hold 20-bit addresses between the MOVA loads and stores.
-#include "sw_msp430x.h"
-#include "sw_unpack.h"
+#include "sw_unpack.inc"
 
     RAM_FUNCTION sw_taps_csr_s16_cpu
     PUSHM_W 7, r10

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // void sw_taps_dense_s16_cpu(sw_unpack_t *unpack)
-#include "sw_msp430x.h"
-#include "sw_unpack.h"
+#include "sw_unpack.inc"
 
     RAM_FUNCTION sw_taps_dense_s16_cpu
     PUSHM_W 7, r10

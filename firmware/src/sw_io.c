@@ -39,7 +39,9 @@ void sw_load_step(const void *desc, uint16_t step, uint16_t level) {
     }
 }
 
-void sw_store_prepare(const void *desc) { (void)desc; }
+void sw_store_prepare(const void *desc) {
+    (void)desc;
+}
 
 void sw_store_step(const void *desc, uint16_t step, uint16_t level) {
     (void)step;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // memcpy, memmove and memset: compilers call them for struct copies and for loops that they recognise.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
 /* void *memcpy(void *to, const void *from, size_t bytes): r12, r13, r14; returns r12 */
     FUNCTION memcpy

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Integer helpers that clang's MSP430 code calls (MSP430 EABI, SLAA534 section 6); GCC brings its own.
 // Multiplications use MPY32 without masking interrupts: an interrupt routine must not touch MPY32.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
 /* r12 * r13 -> r12 */
     FUNCTION __mspabi_mpyi

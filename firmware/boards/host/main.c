@@ -16,9 +16,13 @@ extern const uint16_t sw_input_words, sw_output_words;
 
 void sw_board_init(void) {}
 
-void sw_board_copy(int16_t *to, const int16_t *from, uint16_t words) { memcpy(to, from, 2u * words); }
+void sw_board_copy(int16_t *to, const int16_t *from, uint16_t words) {
+    memcpy(to, from, 2u * words);
+}
 
-void sw_board_wait(const volatile uint16_t *flag) { (void)flag; }
+void sw_board_wait(const volatile uint16_t *flag) {
+    (void)flag;
+}
 
 int main(int argc, char **argv) {
     char *end = NULL;

@@ -2,7 +2,7 @@
 // Reset to main, sleep, and the vector table of an MSP430FR5994.
 //
 // 0xFF80-0xFF8F (JTAG, BSL and IPE signatures) are never emitted: a wrong value there locks a board.
-#include "sw_msp430x.h"
+#include "sw_msp430x.inc"
 
 #define WDTCTL 0x015C
 
