@@ -109,11 +109,14 @@ const Op *execute_repeated(Machine &m, const Op *op) {
     Handler inner = key >> 24 ? format2(static_cast<Unary>(operation), size, Src::Reg)
                               : format1(static_cast<Alu>(operation), size, static_cast<Src>(key >> 4 & 0xF),
                                         static_cast<Dst>(key & 0xF));
+    auto one = static_cast<Unary>(operation);
+    auto two = static_cast<Alu>(operation);
+    bool sets_flags = key >> 24 ? one != Unary::Swpb : two != Alu::Mov && two != Alu::Bic && two != Alu::Bis;
     int count = 1 + static_cast<int>(op->n & 0x80 ? m.r[op->n & 0xF] & 0xF : op->n & 0xF);
     m.n.cycles += static_cast<uint64_t>(count - 1); // n + 1 cycles in all
     const Op *next = op;
     for (int k = 0; k < count; ++k) {
-        if (op->n & 0x40) m.r[kSr] &= ~kC;
+        if ((op->n & 0x40) && sets_flags) m.r[kSr] &= ~kC;
         next = inner(m, op);
     }
     return next;
