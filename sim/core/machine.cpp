@@ -103,23 +103,22 @@ void Machine::close_watches() {
     for (; watch_open < watch_events.size(); ++watch_open) watch_events[watch_open].counters = n;
 }
 
-// Runs between two instructions when something may need attention. Sets `stop` to leave the loop.
-const Op *Machine::service(const Op *next, bool &stop, Reason &why) {
+// Runs between two instructions when something may need attention. Returns nullptr to leave the loop.
+const Op *Machine::service(const Op *next, bool started, Reason &why) {
     close_watches();
     if (n.cycles >= wdt.expires())
-        raise(
-            FaultKind::Unmodelled, 0x15C,
-            "the watchdog was never held and would reset the device now; write 0x5A80 to WDTCTL at start-up");
+        raise(FaultKind::Unmodelled, 0x15C,
+              "the watchdog was never held and would reset the device now; write 0x5A80 to WDTCTL at start-up");
     if (dma.due(n.cycles)) {
         dma.service(*this);
         close_watches();
     }
+    if (started && n.cycles >= limit) { // before interrupts: what is pending stays pending for the next run
+        why = Reason::Cycles;
+        return nullptr;
+    }
     if (gie_hold && !(r[kSr] & kCpuOff)) {
         gie_hold = false;
-        if (n.cycles >= limit) {
-            stop = true;
-            why = Reason::Cycles;
-        }
         stop_at = 0; // look again after one more instruction
         return next;
     }
@@ -129,15 +128,10 @@ const Op *Machine::service(const Op *next, bool &stop, Reason &why) {
     } else if (r[kSr] & kCpuOff) {
         if (dma.requested) { // a burst is still running: time goes on without the CPU
             n.cycles = std::max(n.cycles, dma.resume_at);
-            return service(next, stop, why);
+            return service(next, started, why);
         }
-        stop = true;
         why = Reason::Halt;
-        return next;
-    }
-    if (n.cycles >= limit) {
-        stop = true;
-        why = Reason::Cycles;
+        return nullptr;
     }
     stop_at = std::min({limit, dma.next_event(), wdt.expires()});
     return next;
@@ -152,11 +146,11 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
     try {
         for (;;) {
             if (SW_UNLIKELY(n.cycles >= stop_at)) {
-                bool stop = false;
-                const Op *before = next;
-                next = service(next, stop, why);
-                if (stop && (started || why == Reason::Halt)) break;
-                if (next == until && next != before) {
+                const Op *after = service(next, started, why);
+                if (!after) break;
+                bool arrived = after == until && after != next; // an interrupt led here
+                next = after;
+                if (arrived) {
                     why = Reason::Until;
                     break;
                 }

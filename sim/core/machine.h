@@ -66,7 +66,6 @@ struct Machine {
     uint64_t limit = 0;
     uint64_t random_state;
     bool allow_uninitialised = false;
-    bool watch_pending = false;
     std::vector<MemoryRange> ranges;
     std::vector<uint32_t> watches;
     std::vector<WatchEvent> watch_events;
@@ -113,7 +112,7 @@ struct Machine {
     void log_write(uint32_t address);
     void randomise(uint32_t first, uint32_t last);
     template <bool Profiled> Reason loop(const Op *until);
-    const Op *service(const Op *next, bool &stop, Reason &why);
+    const Op *service(const Op *next, bool started, Reason &why);
     const Op *accept_interrupt(const Op *next, int index);
     int pending_interrupt() const;
     void close_watches();
