@@ -156,7 +156,7 @@ def _host(target: TargetSpec) -> Toolchain:
     extra = os.environ.get("SW_HOST_CFLAGS", "").split()
 
     def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
-        return [*command, *extra, "-o", str(output), *objects]
+        return [*command, "-O2", *extra, "-o", str(output), *objects]
 
     return Toolchain("host", (*command, "-O2", *_WARNINGS, *extra), tuple(command), link, first)
 

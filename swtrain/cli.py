@@ -167,7 +167,7 @@ def build(project: Path, toolchain: str) -> None:
 
     built = run_build(project, toolchain)
     if built.sizes:
-        from .report import size_table
+        from .show import size_table
 
         console.print(size_table(built.sizes))
     console.print(f"{built.program}; next: swtrain sim {project}", highlight=False)
@@ -204,17 +204,18 @@ def sim_command(
     from codegen.emit import read_project
     from codegen.files import write_atomic
 
-    from . import report as reporting
     from .datasets import load_dataset
+    from .limits import check_limits, parse_limit
+    from .report import summarize
+    from .show import picture, tables
 
-    wanted = [reporting.parse_limit(field, text) for field, texts in limits.items() for text in texts]
-    name = dataset or str(read_project(project).graph.meta.get("dataset", "mnist-subset"))
-    loaded = load_dataset(name, data)
+    graph = read_project(project).graph
+    names = [level.name for level in graph.levels]
+    wanted = [parse_limit(field, text, names) for field, texts in limits.items() for text in texts]
+    loaded = load_dataset(dataset or str(graph.meta.get("dataset", "mnist-subset")), data)
     with _bar() as progress:
-        report = reporting.summarize(
-            project, loaded, inputs, toolchain=toolchain, energy=energy, jobs=jobs, progress=progress
-        )
-    console.print(reporting.tables(report))
+        report = summarize(project, loaded, inputs, toolchain=toolchain, energy=energy, jobs=jobs, progress=progress)
+    console.print(tables(report))
     run = report.run
     console.print(
         f"simulated {run['instructions']:,} instructions in {run['simulation_s']:.1f} s "
@@ -223,9 +224,9 @@ def sim_command(
     )
     if json_file is not None:
         write_atomic(json_file, report.to_json())
-        reporting.picture(report, json_file.with_suffix(".png"))
+        picture(report, json_file.with_suffix(".png"))
         console.print(f"{json_file}, {json_file.with_suffix('.png')}", highlight=False)
-    missed = reporting.check_limits(report, wanted)
+    missed = check_limits(report, wanted)
     if missed:
         _fail("; ".join(missed))
 
@@ -264,3 +265,7 @@ def doctor(as_json: bool) -> None:
     broken = [f.what for f in findings if f.required and not f.ok]
     if broken:
         _fail(f"required and missing: {', '.join(broken)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -282,21 +282,20 @@ def simulate(
 def host_logits(
     folder: Path, graph: Graph, inputs: Int16, progress: Progress | None = None, batch: int = 1000
 ) -> list[Int16]:
-    """Build the host program of a project and run `inputs` at every level."""
+    """Build the host program of a project and run `inputs` at every level, on all cores."""
     program = codegen.build.build(folder, "host").program
-    levels: list[Int16] = []
-    for level in range(len(graph.levels)):
-        parts = []
-        for i in range(0, len(inputs), batch):
-            parts.append(run_host(program, inputs[i : i + batch], level, graph.output.shape))
+    starts = range(0, len(inputs), batch)
+    done, total = 0, len(graph.levels) * len(inputs)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each thread waits for a process
+        levels = [
+            [pool.submit(run_host, program, inputs[i : i + batch], k, graph.output.shape) for i in starts]
+            for k in range(len(graph.levels))
+        ]
+        for future in as_completed([f for level in levels for f in level]):
+            done += len(future.result())
             if progress is not None:
-                progress(
-                    "host C",
-                    level * len(inputs) + min(i + batch, len(inputs)),
-                    len(graph.levels) * len(inputs),
-                )
-        levels.append(np.concatenate(parts))
-    return levels
+                progress("host C", done, total)
+    return [np.concatenate([f.result() for f in level]) for level in levels]
 
 
 def accuracy(logits: Int16, labels: Sequence[int] | NDArray[np.int64]) -> float:

@@ -1,0 +1,15 @@
+"""What all tests share: the data sets that may lie beside the checkout."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def mnist() -> str:
+    """Folder with the canonical MNIST files, from SWTRAIN_DATA."""
+    for folder in (Path(os.environ.get("SWTRAIN_DATA", "")) / "mnist", Path(os.environ.get("SWTRAIN_DATA", ""))):
+        if os.environ.get("SWTRAIN_DATA") and list(folder.glob("t10k-images-idx3-ubyte*")):
+            return str(folder)
+    pytest.skip("SWTRAIN_DATA names no folder with MNIST")

@@ -1,0 +1,42 @@
+"""One small trained run, its project and its build, shared by the end-to-end tests."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from swtrain.cli import main
+
+QUICK = """
+model = "lenet5"
+batch_size = 256
+[epochs]
+dense = 1
+prune = 1
+grow = 1
+"""
+
+
+def invoke(*arguments: str | Path) -> Result:
+    """Run a command line in this process."""
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch per phase on the embedded subset."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "quick.toml").write_text(QUICK)
+    result = invoke("train", "--config", folder / "quick.toml", "--out", folder / "quick")
+    assert result.exit_code == 0, result.output
+    return folder / "quick"
+
+
+@pytest.fixture(scope="session")
+def project(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run as a built C project."""
+    folder = tmp_path_factory.mktemp("project") / "quick"
+    for command in (("emit-c", run_folder, "--out", folder), ("build", folder)):
+        result = invoke(*command)
+        assert result.exit_code == 0, result.output
+    return folder

@@ -1,0 +1,83 @@
+"""Dependencies point one way, and the light packages stay light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+APPLICATION = {"cli", "deploy", "doctor", "export", "report", "show"}
+TORCH = {"export", "models", "nested", "runs", "strategies", "train"}
+
+
+def folder(package: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Top-level names that a file imports absolutely, inside functions as well."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.split(".")[0]
+
+
+def modules(package: str) -> list[Path]:
+    found = sorted(
+        p for p in folder(package).rglob("*.py*") if p.suffix in (".py", ".pyi") and "_firmware" not in p.parts
+    )
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("codegen", {"torch", "swtrain", "sim"}), ("sim", {"torch", "swtrain", "codegen"})],
+)
+def test_lower_packages_do_not_look_up(package: str, forbidden: set[str]) -> None:
+    """`codegen` and `sim` know neither each other nor the application nor torch."""
+    for path in modules(package):
+        assert not forbidden & set(imports(path)), path
+
+
+def test_only_the_application_joins_codegen_and_sim() -> None:
+    """The trainer's modules know neither."""
+    for path in modules("swtrain"):
+        if path.stem not in APPLICATION:
+            assert not {"codegen", "sim"} & set(imports(path)), path
+
+
+def test_torch_is_imported_only_where_it_is_needed() -> None:
+    """A list to be kept short by hand."""
+    users = {path.stem for path in modules("swtrain") if "torch" in imports(path)}
+    assert users <= TORCH
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import codegen.emit, codegen.build, sim",
+        "from click.testing import CliRunner; from swtrain.cli import main;"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0",
+        "import swtrain.report, swtrain.config, swtrain.datasets",
+    ],
+)
+def test_torch_stays_unloaded(code: str) -> None:
+    """Simulating, emitting and reading help must not wait for torch."""
+    check = "import sys; assert 'torch' not in sys.modules, 'torch was imported'"
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{check}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_stay_small() -> None:
+    """One idea per file, about 400 lines at most."""
+    for package in ("swtrain", "codegen", "sim"):
+        for path in modules(package):
+            lines = len(path.read_text().splitlines())
+            assert lines <= 440, f"{path} has {lines} lines; split it by idea"
