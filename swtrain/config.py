@@ -86,18 +86,12 @@ class TrainConfig(_Section):
     @classmethod
     def _check_levels(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
         if not levels:
-            raise ValueError(
-                "the list is empty; give at least one sparsity, for example [60.24, 40.50, 20.70]"
-            )
+            raise ValueError("the list is empty; give at least one sparsity, for example [60.24, 40.50, 20.70]")
         if len(levels) > 255:
-            raise ValueError(
-                f"{len(levels)} levels do not fit the uint8 level index, which holds at most 255"
-            )
+            raise ValueError(f"{len(levels)} levels do not fit the uint8 level index, which holds at most 255")
         for sparsity in levels:
             if not 0 <= sparsity < 100:  # also catches nan
-                raise ValueError(
-                    f"sparsity {sparsity:g} % is out of range; it must be at least 0 and below 100"
-                )
+                raise ValueError(f"sparsity {sparsity:g} % is out of range; it must be at least 0 and below 100")
         for sparser, denser in itertools.pairwise(levels):
             if not denser < sparser:
                 raise ValueError(

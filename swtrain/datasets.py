@@ -102,9 +102,7 @@ def load_dataset(name: str, path: str | Path | None = None, open_bar: OpenBar | 
     """
     if name == "mnist-subset":
         if path is not None:
-            raise ConfigError(
-                "data: mnist-subset lies inside the package and takes no path; use dataset 'mnist'"
-            )
+            raise ConfigError("data: mnist-subset lies inside the package and takes no path; use dataset 'mnist'")
         return _load_subset()
     if name == "mnist":
         return _load_mnist(Path(path) if path is not None else None, open_bar)
@@ -196,9 +194,7 @@ def _download_mnist(folder: Path, open_bar: OpenBar | None) -> None:
                 download(urls, folder / name, sha256, progress)
 
 
-def _dataset(
-    name: str, paths: Mapping[str, Path], sha256: Mapping[str, str], provenance: str, remedy: str
-) -> Dataset:
+def _dataset(name: str, paths: Mapping[str, Path], sha256: Mapping[str, str], provenance: str, remedy: str) -> Dataset:
     content = {}
     for stem, path in paths.items():
         content[stem] = read_bytes(path)

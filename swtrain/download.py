@@ -63,9 +63,7 @@ def download(urls: Sequence[str], target: Path, sha256: str, progress: ByteProgr
     )
 
 
-def _from_mirror(
-    url: str, part: Path, target: Path, sha256: str, progress: ByteProgress | None
-) -> str | None:
+def _from_mirror(url: str, part: Path, target: Path, sha256: str, progress: ByteProgress | None) -> str | None:
     """Try one mirror; None when `target` is in place, else the reason why not."""
     reason, failures = "no attempt", 0
     while failures < ATTEMPTS:

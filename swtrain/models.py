@@ -55,9 +55,7 @@ def _lenet5() -> nn.Module:
 
 
 MODELS: dict[str, ModelSpec] = {
-    "lenet5": ModelSpec(
-        _lenet5, (1, 28, 28), 10, "LeCun et al. 1998; average pooling, full second convolution, ReLU"
-    ),
+    "lenet5": ModelSpec(_lenet5, (1, 28, 28), 10, "LeCun et al. 1998; average pooling, full second convolution, ReLU"),
 }
 
 

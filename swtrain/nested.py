@@ -166,9 +166,7 @@ class NestedModel(nn.Module):
 
     def level_weights(self, level: int) -> dict[str, Tensor]:
         """Layer name to a detached copy of the weight as `level` sees it: zero where it is not present."""
-        return {
-            name: torch.where(self.mask(name, level), self.weight(name).detach(), 0.0) for name in self.names
-        }
+        return {name: torch.where(self.mask(name, level), self.weight(name).detach(), 0.0) for name in self.names}
 
     def set_active_level_(self, level: int) -> NestedModel:
         """Choose the level that `forward` computes. Touches no weight."""
@@ -195,9 +193,7 @@ class NestedModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of the wrapped module at the active level, for a batch `x`."""
-        masked = {
-            f"{name}.weight": torch.where(self._masks[name], self.weight(name), 0.0) for name in self.names
-        }
+        masked = {f"{name}.weight": torch.where(self._masks[name], self.weight(name), 0.0) for name in self.names}
         output: Tensor = functional_call(self.module, masked, (x,))
         return output
 
@@ -237,14 +233,10 @@ class NestedModel(nn.Module):
             below, above = self.mask(name, level - 1), self.mask(name, level)
             lost = int((below & ~above).sum())
             if lost:
-                raise NestingError(
-                    f"{name}: {lost} weights of level {level - 1} are missing at level {level}"
-                )
+                raise NestingError(f"{name}: {lost} weights of level {level - 1} are missing at level {level}")
             bits = (sparser[name][below].view(torch.int32), denser[name][below].view(torch.int32))
             if not torch.equal(*bits):
-                raise NestingError(
-                    f"{name}: a weight changes its value between level {level - 1} and {level}"
-                )
+                raise NestingError(f"{name}: a weight changes its value between level {level - 1} and {level}")
 
     def _check_level(self, level: int) -> int:
         if not 0 <= level < self.num_levels:
@@ -260,14 +252,12 @@ class NestedModel(nn.Module):
             index, shape = level_index[name], tuple(self.weight(name).shape)
             if tuple(index.shape) != shape or index.dtype != torch.uint8:
                 raise NestingError(
-                    f"{name}: level index is {index.dtype} {tuple(index.shape)}, the weight "
-                    f"needs uint8 {shape}"
+                    f"{name}: level index is {index.dtype} {tuple(index.shape)}, the weight needs uint8 {shape}"
                 )
             wrong = index[(index >= self.num_levels) & (index != NEVER)]
             if len(wrong):
                 raise NestingError(
-                    f"{name}: level index {int(wrong[0])} is neither below {self.num_levels} "
-                    f"nor {NEVER} (never)"
+                    f"{name}: level index {int(wrong[0])} is neither below {self.num_levels} nor {NEVER} (never)"
                 )
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import io
 import json
 import os
-import pickle
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,15 @@ def read_tensors(path: Path) -> dict[str, Any]:
         CheckpointError: the file is missing, corrupt or of another format version.
     """
     try:
-        value = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            damaged = archive.testzip()  # torch itself does not check the CRC of tensors
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"wrong CRC of {damaged}")
+        value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: does not exist; train with --out {path.parent} first") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # on damaged bytes the unpickler raises whatever it stumbles over
         raise CheckpointError(
             f"{path}: cannot be read, the file is corrupt or not a checkpoint; train again with --overwrite"
         ) from error
@@ -113,8 +118,7 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         _check_same_config(out, config)
     elif has_run and not overwrite:
         raise OutputError(
-            f"{out}: already holds a run; continue it with --resume, replace it with --overwrite, "
-            "or give another --out"
+            f"{out}: already holds a run; continue it with --resume, replace it with --overwrite, or give another --out"
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -140,9 +144,7 @@ def read_config(out: Path) -> TrainConfig:
     try:
         return parse_config(json.loads(path.read_text(encoding="utf-8")), str(path))
     except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{out}: holds no run ({CONFIG} is missing); train with --out {out} first"
-        ) from error
+        raise CheckpointError(f"{out}: holds no run ({CONFIG} is missing); train with --out {out} first") from error
     except (OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); train again with --overwrite") from error
     except ConfigError as error:
@@ -153,9 +155,7 @@ def _check_same_config(out: Path, config: TrainConfig) -> None:
     differing = differing_keys(read_config(out), config)
     if differing:
         shown = ", ".join(f"{key} was {old} and is now {new}" for key, (old, new) in differing.items())
-        raise CheckpointError(
-            f"{out}: cannot resume with another config ({shown}); restore it or use --overwrite"
-        )
+        raise CheckpointError(f"{out}: cannot resume with another config ({shown}); restore it or use --overwrite")
 
 
 def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]:
@@ -177,9 +177,7 @@ def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]
     except FileNotFoundError as error:
         raise CheckpointError(f"{out}: the run is not finished; complete it with --resume") from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{out / METRICS}: cannot be read ({error}); train again with --overwrite"
-        ) from error
+        raise CheckpointError(f"{out / METRICS}: cannot be read ({error}); train again with --overwrite") from error
     state = read_tensors(out / MODEL)
     nested = NestedModel(build_model(config.model), config.levels)
     load_nested_(nested, state, out / MODEL)
@@ -197,8 +195,14 @@ def load_nested_(nested: NestedModel, state: Mapping[str, Any], where: Path) -> 
     Raises:
         CheckpointError: shapes, names or levels do not fit.
     """
+    config_levels = nested.sparsities
     try:
         nested.load_state_dict(state["nested"])
     except (RuntimeError, KeyError, TypeError, NestingError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{where}: does not fit the model of its config: {reason}") from error
+    if nested.sparsities != config_levels:
+        raise CheckpointError(
+            f"{where}: does not fit the model of its config: holds the levels {nested.sparsities}, "
+            f"the config says {config_levels}"
+        )

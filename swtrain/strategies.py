@@ -164,9 +164,7 @@ class Sequential(Strategy):
         if phase.kind != "grow":
             return
         scores = {name: value.abs() for name, value in self._dense.items()}
-        index = assign_levels(
-            scores, self.config.levels[: phase.level + 1], self.config.scope, self.nested.level_index
-        )
+        index = assign_levels(scores, self.config.levels[: phase.level + 1], self.config.scope, self.nested.level_index)
         with torch.no_grad():
             for name in self.nested.names:
                 new = index[name] == phase.level
@@ -195,13 +193,10 @@ class Sequential(Strategy):
         if nested.nnz(0) <= keep:
             return
         scores = {
-            name: torch.where(nested.mask(name, 0), nested.weight(name).detach().abs(), -1.0)
-            for name in nested.names
+            name: torch.where(nested.mask(name, 0), nested.weight(name).detach().abs(), -1.0) for name in nested.names
         }
         masks = take_smallest(rank_keys(scores, self.config.scope), keep)
-        nested.set_level_index_(
-            {name: torch.where(mask, 0, NEVER).to(torch.uint8) for name, mask in masks.items()}
-        )
+        nested.set_level_index_({name: torch.where(mask, 0, NEVER).to(torch.uint8) for name, mask in masks.items()})
         nested.zero_never_()
         self._trainable = masks
         self._held = {name: torch.zeros_like(held) for name, held in self._held.items()}

@@ -312,9 +312,7 @@ class _Trainer:
                     "nnz": self.nested.nnz(level),
                     "total": self.nested.total,
                     "accuracy_float": evaluate(self.nested, self.dataset.test),
-                    "accuracy_held_out": (
-                        evaluate(self.nested, self.held_out) if len(self.held_out) else None
-                    ),
+                    "accuracy_held_out": (evaluate(self.nested, self.held_out) if len(self.held_out) else None),
                 }
             )
         return {

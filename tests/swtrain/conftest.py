@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split
 
@@ -17,6 +19,12 @@ def bars(count: int, seed: int) -> Split:
     for image, label in zip(x, y, strict=True):
         image[0, 4 + 2 * label : 6 + 2 * label, 4:24] = 250
     return Split(x, y.astype(np.int64))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Small tensors gain nothing from threads, and tests share the machine."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from swtrain.config import TrainConfig, differing_keys, load_config, parse_config
 from swtrain.errors import ConfigError
 

@@ -1,12 +1,14 @@
 """Data sets: the embedded subset, the canonical files, and what is wrong with a bad one."""
 
 import gzip
+import hashlib
 import lzma
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+
 from swtrain import datasets
 from swtrain.datasets import Split, load_dataset
 from swtrain.download import ByteProgress
@@ -36,7 +38,7 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         shape = (20, 28, 28) if "images" in stem else (20,)
         content = idx_bytes(np.arange(np.prod(shape), dtype=np.uint64).astype(np.uint8).reshape(shape) % 10)
         (folder / f"{stem}.gz").write_bytes(gzip.compress(content, mtime=0))
-        known[stem] = datasets.hashlib.sha256(content).hexdigest()
+        known[stem] = hashlib.sha256(content).hexdigest()
     monkeypatch.setattr(datasets, "MNIST_SHA256", known)
     return folder
 
@@ -46,7 +48,8 @@ def test_the_subset_is_balanced_and_small() -> None:
     assert sum(path.stat().st_size for path in SUBSET.iterdir()) <= LIMIT_BYTES
     for split, count in ((dataset.train, TRAIN_PER_CLASS), (dataset.test, TEST_PER_CLASS)):
         assert split.x.shape == (10 * count, 1, 28, 28)
-        assert (split.x.dtype, split.y.dtype) == (np.uint8, np.int64)
+        assert split.x.dtype == np.uint8
+        assert split.y.dtype == np.int64
         assert np.bincount(split.y).tolist() == [count] * 10
     assert dataset.classes == tuple("0123456789")
     assert "MNIST subset" in dataset.provenance
@@ -119,9 +122,7 @@ def test_canonical_files_are_found_by_the_environment(
     assert len(load_dataset("mnist").train) == 20
 
 
-def test_the_cache_is_used_and_filled(
-    small_mnist: Path, no_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_is_used_and_filled(small_mnist: Path, no_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched = []
 
     def fake(urls: list[str], target: Path, sha256: str, progress: ByteProgress | None = None) -> None:
@@ -140,7 +141,7 @@ def test_the_cache_is_used_and_filled(
 
 
 def test_an_unknown_data_set_is_named_with_the_closest() -> None:
-    with pytest.raises(ConfigError, match="unknown dataset 'minst': .*did you mean 'mnist'"):
+    with pytest.raises(ConfigError, match=r"unknown dataset 'minst': .*did you mean 'mnist'"):
         load_dataset("minst")
 
 
@@ -220,7 +221,7 @@ def test_a_wrong_idx_header_is_named(content: bytes, message: str) -> None:
 def test_a_truncated_xz_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.xz"
     path.write_bytes(lzma.compress(bytes(1000))[:-20])
-    with pytest.raises(DataError, match="a.xz: corrupt"):
+    with pytest.raises(DataError, match=r"a.xz: corrupt"):
         read_bytes(path)
-    with pytest.raises(DataError, match="b.xz: cannot read the file: No such file"):
+    with pytest.raises(DataError, match=r"b.xz: cannot read the file: No such file"):
         read_bytes(tmp_path / "b.xz")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from swtrain.download import download
 from swtrain.errors import DataError
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import fx
+
 from swtrain.errors import ConfigError
 from swtrain.models import build_model, count_macs, count_weights, model_spec, prunable_layers
-from torch import fx
 
 
 def test_lenet5_has_the_published_counts() -> None:

@@ -1,22 +1,24 @@
 """NestedModel: nesting, exact sparsity and shared values, over random shapes, levels and scopes."""
 
+import itertools
 from fractions import Fraction
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
+
 from swtrain.errors import NestingError
 from swtrain.models import build_model
 from swtrain.nested import NEVER, NestedModel, Scope, assign_levels, target_nnz
-from torch import Tensor, nn
 
 LEVELS = (60.24, 40.50, 20.70)
 
 scopes = st.sampled_from(["layer", "global"])
-sparsities = st.lists(
-    st.integers(0, 9999).map(lambda n: n / 100), min_size=1, max_size=6, unique=True
-).map(lambda values: sorted(values, reverse=True))
+sparsities = st.lists(st.integers(0, 9999).map(lambda n: n / 100), min_size=1, max_size=6, unique=True).map(
+    lambda values: sorted(values, reverse=True)
+)
 
 
 @st.composite
@@ -25,7 +27,7 @@ def networks(draw: st.DrawFn) -> nn.Module:
     channels = draw(st.lists(st.integers(1, 6), min_size=2, max_size=4))
     convolution = draw(st.booleans())
     layers: list[nn.Module] = []
-    for into, out in zip(channels, channels[1:], strict=False):
+    for into, out in itertools.pairwise(channels):
         layers.append(nn.Conv2d(into, out, draw(st.sampled_from([1, 3]))) if convolution else nn.Linear(into, out))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32 - 1)))
     values = draw(st.integers(1, 50))

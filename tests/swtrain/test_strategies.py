@@ -1,0 +1,203 @@
+"""Strategies: what is masked and frozen stays so under every optimiser; what each level is made of."""
+
+import itertools
+from collections import OrderedDict
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from swtrain.config import TrainConfig, load_config
+from swtrain.nested import NEVER, NestedModel
+from swtrain.strategies import RAMP_STEPS, Phase, Sequential, cubic_ramp, make_strategy
+from swtrain.train import _make_optimizer
+
+STEPS = 8
+
+
+def config_of(**overrides: object) -> TrainConfig:
+    return load_config(None, overrides)
+
+
+def network() -> nn.Module:
+    """Small, for tests that need no LeNet."""
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(1, 4, 5, stride=4),
+            relu=nn.ReLU(),
+            flatten=nn.Flatten(),
+            fc1=nn.Linear(144, 20),
+            fc2=nn.Linear(20, 10),
+        )
+    )
+
+
+def bits(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone().view(torch.int32)
+
+
+class Run:
+    """Steps through a strategy on random data and keeps what each phase left."""
+
+    def __init__(self, config: TrainConfig, module: nn.Module | None = None) -> None:
+        torch.manual_seed(0)
+        self.config = config
+        self.nested = NestedModel(module or network(), config.levels)
+        self.strategy = make_strategy(config, self.nested)
+        self.after: dict[str, dict[str, Tensor]] = {}
+
+    def phase(self, phase: Phase) -> None:
+        self.strategy.begin_(phase)
+        optimizer = _make_optimizer(self.config, self.strategy.attach_(phase))
+        for step in range(STEPS):
+            for group in optimizer.param_groups:
+                group["lr"] = 0.01
+            loss = F.cross_entropy(self.nested(torch.rand(8, 1, 28, 28)), torch.randint(0, 10, (8,)))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.strategy.before_step_(phase)
+            optimizer.step()
+            self.strategy.after_step_(phase, (step + 1) / STEPS)
+            self.check_never_is_zero(phase)
+        self.strategy.end_(phase)
+        self.after[phase.name] = {n: p.detach().clone() for n, p in self.nested.module.named_parameters()}
+
+    def check_never_is_zero(self, phase: Phase) -> None:
+        for name in self.nested.names:
+            assert not self.nested.weight(name)[self.nested.level_index[name] == NEVER].any(), phase
+
+    def all(self) -> "Run":
+        for phase in self.strategy.phases:
+            self.phase(phase)
+        return self
+
+
+@pytest.mark.parametrize("scope", ["layer", "global"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_sequential_freezes_each_level_bit_for_bit(optimizer: str, scope: str) -> None:
+    run = Run(config_of(optimizer=optimizer, weight_decay=0.1, scope=scope)).all()
+    nested = run.nested
+    nested.verify()
+    names = list(run.after)
+    assert names == ["dense", "prune to 60.24 %", "grow to 40.5 %", "grow to 20.7 %"]
+    for level, (earlier, later) in enumerate(itertools.pairwise(names[1:])):
+        for name in nested.names:
+            key, entered = f"{name}.weight", nested.mask(name, level)
+            assert torch.equal(bits(run.after[earlier][key][entered]), bits(run.after[later][key][entered]))
+            assert torch.equal(bits(run.after[earlier][f"{name}.bias"]), bits(run.after[later][f"{name}.bias"]))
+            grown = nested.level_index[name] == level + 1
+            assert not run.after[earlier][key][grown].any()  # absent before
+            assert run.after[later][key][grown].any()
+
+
+def test_sequential_trains_the_new_weights_from_their_dense_values() -> None:
+    run = Run(config_of())
+    dense, prune, grow, _ = run.strategy.phases
+    run.phase(dense)
+    run.phase(prune)
+    run.strategy.begin_(grow)
+    for name in run.nested.names:
+        new = run.nested.level_index[name] == 1
+        assert torch.equal(run.nested.weight(name)[new], run.after["dense"][f"{name}.weight"][new])
+    run.phase(grow)
+    changed = [
+        not torch.equal(
+            run.nested.weight(name)[run.nested.level_index[name] == 1],
+            run.after["dense"][f"{name}.weight"][run.nested.level_index[name] == 1],
+        )
+        for name in run.nested.names
+    ]
+    assert all(changed)
+
+
+def test_the_ramp_only_ever_removes_weights_and_ends_exactly() -> None:
+    run = Run(config_of(levels=[90]))
+    dense, prune = run.strategy.phases
+    run.phase(dense)
+    strategy, nested = run.strategy, run.nested
+    strategy.begin_(prune)
+    strategy.attach_(prune)
+    previous = nested.nnz(0)
+    for step in range(1, 201):
+        before = {name: nested.mask(name, 0) for name in nested.names}
+        strategy.after_step_(prune, step / 200)
+        assert all(not bool((nested.mask(n, 0) & ~before[n]).any()) for n in nested.names)
+        assert nested.nnz(0) <= previous
+        previous = nested.nnz(0)
+        grid = min(int(step / 200 / run.config.ramp * RAMP_STEPS) / RAMP_STEPS, 1)
+        assert nested.density(0) == pytest.approx(1 - 0.9 * (1 - (1 - grid) ** 3), abs=1 / nested.total)
+    assert nested.nnz(0) == round(nested.total * 0.1)
+    nested.verify()
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 100))
+def test_the_cubic_ramp_rises_to_its_end(a: float, b: float, final: float) -> None:
+    low, high = sorted((a, b))
+    assert 0 <= cubic_ramp(low, final) <= cubic_ramp(high, final) <= final
+    assert cubic_ramp(1, final) == final
+    assert cubic_ramp(0, final) == 0
+
+
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_sw_train_is_the_papers_sum(scope: str) -> None:
+    run = Run(config_of(strategy="sw-train", scope=scope)).all()
+    nested = run.nested
+    nested.verify()
+    assert [phase.name for phase in run.strategy.phases] == ["dense"]
+    # Rebuild the levels from the dense weights by the paper's formulas and compare bit for bit.
+    torch.manual_seed(0)
+    dense_run = Run(config_of(levels=[0]))
+    dense_run.all()
+    for name in nested.names:
+        initial = dense_run.nested.weight(name).detach()
+        high = initial * nested.mask(name, 0)
+        medium = initial * (nested.mask(name, 1) & ~nested.mask(name, 0)) + high
+        low = initial * (nested.mask(name, 2) & ~nested.mask(name, 1)) + medium
+        for level, formula in enumerate((high, medium, low)):
+            assert torch.equal(nested.level_weights(level)[name], formula)
+            present = initial[nested.mask(name, level)].abs()
+            absent = initial[~nested.mask(name, level)].abs()
+            if scope == "layer":
+                assert present.min() >= absent.max()
+
+
+def test_a_dense_model_has_one_phase_in_both_strategies() -> None:
+    for strategy in ("sequential", "sw-train"):
+        run = Run(config_of(levels=[0], strategy=strategy)).all()
+        assert list(run.after) == ["dense"]
+        assert run.nested.density(0) == 1
+        run.nested.verify()
+
+
+def test_a_dense_last_level_holds_every_weight() -> None:
+    run = Run(config_of(levels=[50, 0])).all()
+    run.nested.verify()
+    assert run.nested.nnz(1) == run.nested.total == 3_180
+    assert all(bool(run.nested.weight(name).all()) for name in run.nested.names)
+
+
+def test_levels_that_differ_by_no_weight_are_equal() -> None:
+    run = Run(config_of(levels=[50.0001, 50, 10])).all()
+    run.nested.verify()
+    assert run.nested.nnz(0) == run.nested.nnz(1) < run.nested.nnz(2)
+
+
+def test_other_layers_stay_frozen_while_growing() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(784, 12), nn.LayerNorm(12), nn.Linear(12, 10))
+    run = Run(config_of(levels=[50, 20]), module).all()
+    for name in ("2.weight", "2.bias", "1.bias"):
+        assert torch.equal(run.after["prune to 50 %"][name], run.after["grow to 20 %"][name])
+        assert not torch.equal(run.after["dense"][name], run.after["prune to 50 %"][name])
+
+
+def test_state_of_sequential_survives_saving() -> None:
+    run = Run(config_of())
+    run.phase(run.strategy.phases[0])
+    other = Sequential(run.config, run.nested)
+    other.load_state_dict(run.strategy.state_dict())
+    assert other.state_dict().keys() == {"dense"}
+    for name, value in run.strategy.state_dict()["dense"].items():
+        assert torch.equal(other.state_dict()["dense"][name], value)
