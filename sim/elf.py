@@ -77,9 +77,7 @@ def _parse(path: Path, elf: ELFFile, size: int, regions: Sequence[tuple[str, int
             continue
         address, length, offset = segment["p_paddr"], segment["p_filesz"], segment["p_offset"]
         if offset + length > size:
-            raise BadElf(
-                f"{path}: truncated: segment {number} ends at byte {offset + length}, the file has {size}"
-            )
+            raise BadElf(f"{path}: truncated: segment {number} ends at byte {offset + length}, the file has {size}")
         last = address + length - 1
         if not any(first <= address and last <= end for _, first, end in _merged(regions)):
             known = ", ".join(f"0x{a:05X}-0x{b:05X}" for _, a, b in _merged(regions))

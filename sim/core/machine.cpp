@@ -107,8 +107,9 @@ void Machine::close_watches() {
 const Op *Machine::service(const Op *next, bool started, Reason &why) {
     close_watches();
     if (n.cycles >= wdt.expires())
-        raise(FaultKind::Unmodelled, 0x15C,
-              "the watchdog was never held and would reset the device now; write 0x5A80 to WDTCTL at start-up");
+        raise(
+            FaultKind::Unmodelled, 0x15C,
+            "the watchdog was never held and would reset the device now; write 0x5A80 to WDTCTL at start-up");
     if (dma.due(n.cycles)) {
         dma.service(*this);
         close_watches();
@@ -170,6 +171,7 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
             fetch(next);
             next = next->fn(*this, next);
             if (SW_UNLIKELY(next == until)) {
+                if (dma.due(n.cycles)) dma.service(*this); // the CPU is stalled before it gets here
                 why = Reason::Until;
                 break;
             }

@@ -22,8 +22,8 @@ STACK = 0x2BF0
 
 LINKER_SCRIPT = """
 ENTRY(_start)
-MEMORY { RAM (rw): ORIGIN=0x1C00, LENGTH=0x1000   FRAM (rx): ORIGIN=0x4000, LENGTH=0xBF80
-         VECT (r): ORIGIN=0xFF90, LENGTH=0x70   HIFRAM (rx): ORIGIN=0x10000, LENGTH=0x34000 }
+MEMORY { RAM (rw): ORIGIN = 0x1C00, LENGTH = 0x1000   FRAM (rx): ORIGIN = 0x4000, LENGTH = 0xBF80
+         VECT (r): ORIGIN = 0xFF90, LENGTH = 0x70   HIFRAM (rx): ORIGIN = 0x10000, LENGTH = 0x34000 }
 SECTIONS {
   .text 0x4000 : { *(.text .text.*) . = ALIGN(2); } >FRAM
   .nvm : { *(.nvm .nvm.*) . = ALIGN(2); } >FRAM

@@ -11,7 +11,13 @@ import pytest
 VALUE = 2  # what every operand holds: as a PC it is even, as a step it stays in memory
 CELL = 0x1D00
 CODE = 0x1C40
-OPS = {n: i + 4 for i, n in enumerate("MOV ADD ADDC SUBC SUB CMP DADD BIT BIC BIS XOR AND".split())}
+OPS = dict(
+    zip(
+        ("MOV", "ADD", "ADDC", "SUBC", "SUB", "CMP", "DADD", "BIT", "BIC", "BIS", "XOR", "AND"),
+        range(4, 16),
+        strict=True,
+    )
+)
 
 # name: (As, register, has a word)
 SOURCES = {
@@ -25,7 +31,13 @@ SOURCES = {
     "EDE": (1, 0, True),
     "&EDE": (1, 2, True),
 }
-DESTINATIONS = {"Rm": (0, 10, False), "PC": (0, 0, False), "x(Rm)": (1, 11, True), "EDE": (1, 0, True), "&EDE": (1, 2, True)}
+DESTINATIONS = {
+    "Rm": (0, 10, False),
+    "PC": (0, 0, False),
+    "x(Rm)": (1, 11, True),
+    "EDE": (1, 0, True),
+    "&EDE": (1, 2, True),
+}
 
 # Table 4-10 by source: to register, to PC, to memory (MOV, BIT and CMP take one less there)
 BASIC = {

@@ -211,7 +211,7 @@ def two_operands(r: random.Random) -> Case:
     if address:
         byte = 1
         ignore = (N | V | (C if name in SUBTRACTIONS else 0)) if name not in FLAGLESS else 0
-    if name == "SUBC":
+    if name == "SUBC" or (name == "ADDC" and address):
         ignore |= C | V  # wrong where source plus borrow overflows
     if name == "DADD":
         ignore |= V | N  # undefined; the oracle leaves N
@@ -231,9 +231,9 @@ def two_operands(r: random.Random) -> Case:
         x = near(r)
         indexes.append(x & 0xFFFF)
         extension |= x >> 16 & 0xF
-    if kind == "repeated" and not memory:
-        if name != "SUBC":  # its carry out is wrong in the oracle, so is what follows from it
-            extension |= r.choice((0, 1, 2, 15)) | r.randrange(2) << 8
+    # repeated: a wrong carry out would be carried into the next round
+    if kind == "repeated" and not memory and name not in ("SUBC", "ADDC"):
+        extension |= r.choice((0, 1, 2, 15)) | r.randrange(2) << 8
     pointers = [x for x, used in ((rs, source and rs > 3), (rd, destination)) if used]
     return Case([word, *indexes] if kind == "plain" else [extension, word, *indexes], ignore, pointers=pointers)
 
@@ -361,7 +361,12 @@ def test_agrees_with_ghidra(start: tuple[sim.Machine, bytes], form: str) -> None
         m = start[0].fork()
         m.write(AT, code)
         homes = TARGETS[:3] if case.classic else TARGETS
-        registers = [AT, r.choice(homes) + 0x100 + r.randrange(0x200) * 2, r.randrange(8) | r.choice((0, V)), 0]
+        registers = [
+            AT,
+            r.choice(homes) + 0x100 + r.randrange(0x200) * 2,
+            r.randrange(8) | r.choice((0, V)),
+            0,
+        ]
         for _ in range(12):
             pointer = r.choice(homes) + 0x100 + r.randrange(0x200) * 4
             registers.append(r.choice((pointer, pointer, r.randrange(1 << 20), r.choice(EDGES))))
@@ -384,7 +389,10 @@ def test_agrees_with_ghidra(start: tuple[sim.Machine, bytes], form: str) -> None
         if case.word_only:
             ours[4:], theirs[4:] = [v & 0xFFFF for v in ours[4:]], [v & 0xFFFF for v in theirs[4:]]
         assert ours == theirs
+        first = min(oracle.written, default=0)
         for a, b in oracle.written.items():
+            if case.words[0] & 0xF840 == 0x1800 and a - first >= 2:  # .A: the oracle stores all 32 bits
+                b &= 0xF if a - first == 2 else 0
             assert m.read(a, 1)[0] == b, f"byte at {a:#x}"
 
     check()
