@@ -61,11 +61,16 @@ def quantize(graph: FloatGraph, inputs: Array) -> Graph:
     """
     if not len(inputs):
         raise GraphError(f"{graph.name}: needs at least one calibration input")
+    if not np.all(np.isfinite(inputs)):
+        raise GraphError(f"{graph.name}: a calibration input is NaN or infinite")
     for node in graph.nodes:
         for what, values in (("weight", node.weight), ("bias", node.bias)):
             if values is not None and not np.all(np.isfinite(values)):
                 raise GraphError(f"{node.name}: a {what} is NaN or infinite")
     shapes, ranges = graph.shapes(), calibrate(graph, inputs)
+    for name, (low, high) in ranges.items():
+        if not np.isfinite(high - low):
+            raise GraphError(f"{graph.name}: tensor {name} reaches {low}..{high} on the calibration inputs")
     beam = [_Partial({graph.input: t}, (), ()) for t in _input_tensors(graph)]
     for node in graph.nodes:
         beam = [after for partial in beam for after in _assign(graph, node, partial, shapes, ranges)]
@@ -110,11 +115,8 @@ def _assign(
         f = x.frac_bits + params.frac_bits - params.shift
         y = _bounds(graph, node, shape, f, ranges[node.output])
         w_bits = np.log2(max(int(np.abs(params.weight.astype(np.int32)).max()), 1))
-        bits = (
-            *partial.bits,
-            float(w_bits),
-            float(np.log2(max(-y.lo if y.lo < 0 and y.hi == 0 else y.hi, 1))),
-        )
+        used = min(max(abs(v) for v in ranges[node.output]) * 2.0**f, float(y.hi))  # logits have wider bounds
+        bits = (*partial.bits, float(w_bits), float(np.log2(max(used, 1.0))))
         made = Node(node.name, node.op, node.input, node.output, params)
         found.append(_Partial({**partial.tensors, y.name: y}, (*partial.nodes, made), bits))
     return found
