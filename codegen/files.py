@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -45,23 +46,29 @@ def replace_folder(folder: Path, files: Mapping[str, str | bytes], marker: str) 
     """
     if folder.exists() and not (folder / marker).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} exists and holds no {marker}; choose another --out or remove it")
-    temporary = None
+    scratch = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        # one hidden folder beside the target holds the new files and, for a moment, the old ones
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        new, old = scratch / "new", scratch / "old"
+        new.mkdir()
         for name, content in files.items():
-            write_atomic(temporary / name, content)
-        temporary.chmod(0o755)
-        old = None
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-            folder.replace(old / folder.name)
-        temporary.replace(folder)
-        if old is not None:
-            shutil.rmtree(old)
+            write_atomic(new / name, content)
+        existed = folder.exists()
+        if existed:
+            folder.replace(old)
+        try:
+            new.replace(folder)
+        except OSError:
+            if existed:
+                os.rename(old, folder)  # noqa: PTH104 (the way back must not fail the way the way there did)
+            raise
     except OSError as e:
-        if temporary is not None and temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(e, OutputError):
             raise
         raise OutputError(f"{folder} can't be written ({e.strerror or e}); choose another --out") from e
+    finally:
+        if scratch is not None:
+            with contextlib.suppress(OSError):  # what is left of it is hidden and harms nobody
+                shutil.rmtree(scratch)

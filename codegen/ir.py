@@ -197,8 +197,6 @@ def check(graph: Graph) -> None:
     written = {graph.input, *(n.output for n in graph.nodes)}
     if written - set(graph.tensors):
         raise GraphError(f"graph {graph.name}: tensors {sorted(written - set(graph.tensors))} are not described")
-    if set(graph.tensors) - written - {n.input for n in graph.nodes}:
-        raise GraphError(f"graph {graph.name}: tensors {sorted(set(graph.tensors) - written)} belong to no node")
     for key, tensor in graph.tensors.items():
         if tensor.name != key:
             raise GraphError(f"graph {graph.name}: tensor {tensor.name!r} is filed under {key!r}")
@@ -214,6 +212,8 @@ def check(graph: Graph) -> None:
             _check_node(graph, node)
         except GraphError as e:
             raise GraphError(f"{where}: {e}") from e
+    if set(graph.tensors) - known:
+        raise GraphError(f"graph {graph.name}: tensors {sorted(set(graph.tensors) - known)} belong to no node")
 
 
 def _check_node(graph: Graph, node: Node) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import CodegenError, GraphFileError
 from .files import write_atomic
@@ -17,6 +19,50 @@ from .ops import op_from_dict
 
 FORMAT = 1
 """Version of the format; a file of another version is refused."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Level(_Part):
+    name: str
+    sparsity: float
+    accuracy_float: float | None
+
+
+class _Tensor(_Part):
+    name: str
+    shape: list[int]
+    frac_bits: int
+    lo: int
+    hi: int
+
+
+class _Params(_Part):
+    frac_bits: int
+    shift: int
+
+
+class _Node(_Part):
+    name: str
+    op: str
+    attributes: dict[str, int | list[int]]
+    input: str
+    output: str
+    params: _Params | None
+
+
+class _Graph(_Part):
+    """The structure of `graph.json`."""
+
+    format: int
+    name: str
+    input: str
+    levels: list[_Level]
+    tensors: list[_Tensor]
+    nodes: list[_Node]
+    meta: dict[str, str | int | float | bool | None]
 
 
 def graph_to_dict(graph: Graph) -> dict[str, Any]:
@@ -85,27 +131,32 @@ def load_graph(folder: Path) -> Graph:
     if not path.is_file():
         raise GraphFileError(f"{path} does not exist; make it with `swtrain train --out {folder}`")
     try:
-        data = json.loads(path.read_text())
-        if data["format"] != FORMAT:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict) and data.get("format", FORMAT) != FORMAT:
             raise GraphFileError(f"{path} has format {data['format']}, this version reads {FORMAT}; export it again")
-        with np.load(folder / "graph.npz", allow_pickle=False) as archive:
+        with np.load(io.BytesIO((folder / "graph.npz").read_bytes()), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-        nodes = []
-        for n in data["nodes"]:
-            params = None
-            if n["params"] is not None:
-                weight, index, bias = (arrays[f"{n['name']}.{k}"] for k in ("weight", "level_index", "bias"))
-                params = Params(weight, index, bias, n["params"]["frac_bits"], n["params"]["shift"])
-            op = op_from_dict(n["op"], n["attributes"])
-            nodes.append(Node(n["name"], op, n["input"], n["output"], params))
-        tensors = {
-            t["name"]: Tensor(t["name"], tuple(t["shape"]), t["frac_bits"], t["lo"], t["hi"]) for t in data["tensors"]
-        }
-        levels = tuple(Level(v["name"], v["sparsity"], v["accuracy_float"]) for v in data["levels"])
-        return Graph(data["name"], data["input"], tensors, tuple(nodes), levels, data["meta"])
+        return _graph(_Graph.model_validate(data), arrays)
+    except GraphFileError:
+        raise
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise GraphFileError(f"{path} is not a graph ({where}: {first['msg']}); export it again") from e
     except CodegenError as e:
-        if isinstance(e, GraphFileError):
-            raise
         raise GraphFileError(f"{path} does not hold a valid graph: {e}") from e
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as e:
+    except (OSError, EOFError, KeyError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error) as e:
         raise GraphFileError(f"{path} or graph.npz beside it is corrupt ({e!r}); export it again") from e
+
+
+def _graph(data: _Graph, arrays: dict[str, np.ndarray[Any, Any]]) -> Graph:
+    nodes = []
+    for n in data.nodes:
+        params = None
+        if n.params is not None:
+            weight, index, bias = (arrays[f"{n.name}.{k}"] for k in ("weight", "level_index", "bias"))
+            params = Params(weight, index, bias, n.params.frac_bits, n.params.shift)
+        nodes.append(Node(n.name, op_from_dict(n.op, n.attributes), n.input, n.output, params))
+    tensors = {t.name: Tensor(t.name, tuple(t.shape), t.frac_bits, t.lo, t.hi) for t in data.tensors}
+    levels = tuple(Level(v.name, v.sparsity, v.accuracy_float) for v in data.levels)
+    return Graph(data.name, data.input, tensors, tuple(nodes), levels, data.meta)

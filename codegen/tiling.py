@@ -19,6 +19,7 @@ LOAD, STORE = "input", "output"
 """Names of the layers that copy the input in and the logits out."""
 
 TAP_BYTES, ACC_BYTES = 4, 4
+MAX_STEPS = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ def plan_schedule(graph: Graph, packed: PackedModel, target: TargetSpec) -> Sche
         UnsupportedOp: no kernel for an operator.
         DoesNotFit: the scratch of a layer exceeds SRAM.
     """
+    for tensor in graph.tensors.values():
+        if len(tensor.shape) not in (1, 3):
+            raise UnsupportedOp(
+                f"{tensor.name}: shape {tensor.shape} is neither (features,) nor (channels, height, width)"
+            )
     layers = [Layer(LOAD, "load", graph.input, graph.input, _by_channel(graph.tensors[graph.input]))]
     for node in graph.nodes:
         y = graph.tensors[node.output]
@@ -109,6 +115,9 @@ def plan_schedule(graph: Graph, packed: PackedModel, target: TargetSpec) -> Sche
             raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
     out = graph.output
     layers.append(Layer(STORE, "store", out.name, out.name, (Step((0, _extent(out)[0]), (0, _extent(out)[1])),)))
+    steps = sum(len(layer.steps) for layer in layers)
+    if steps > MAX_STEPS:
+        raise DoesNotFit(f"{graph.name}: {steps:,} steps, the progress word counts {MAX_STEPS:,}; use larger steps")
     schedule = Schedule(tuple(layers), *_scratch(graph, layers, target))
     schedule.check(graph)
     return schedule

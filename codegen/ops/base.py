@@ -104,7 +104,12 @@ def op_from_dict(kind: str, attributes: dict[str, Any]) -> Op:
     unknown = set(attributes) - {f.name for f in fields(cls)}
     if unknown:
         raise UnsupportedOp(f"operator {kind!r} has no attribute {', '.join(sorted(unknown))}")
-    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in attributes.items()})
+    default = cls()
+    for key, value in attributes.items():
+        expected = getattr(default, key)
+        if not isinstance(value, list) or len(value) != len(expected):
+            raise UnsupportedOp(f"operator {kind!r}: attribute {key} is {value!r}, not a list of {len(expected)} numbers")
+    return cls(**{key: tuple(v) for key, v in attributes.items()})
 
 
 def spatial(where: str, shape: Shape) -> tuple[int, int, int]:
