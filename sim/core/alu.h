@@ -3,7 +3,7 @@
 //
 // Modelled: the twelve two-operand operations and the four one-operand operations with C, Z, N, V.
 // Not modelled: DADD of operands that are not BCD (the result is deterministic, silicon's is undefined).
-// ASSUMPTION: V after DADD is left as it was (the guide says undefined).
+// ASSUMPTION undefined-v: V after DADD is left as it was (the guide says undefined).
 #pragma once
 
 #include "machine.h"

@@ -7,7 +7,9 @@
 //   function select registers; inputs read pull level, own output, or 0.
 // Not modelled (raise): software resets through PMMCTL0, WDT interval mode, NMI sources, GPIO interrupts,
 //   LPMx.5, RAM power-down.
-// ASSUMPTION: oscillator fault flags can be cleared at once (a crystal is fitted); unconnected inputs read 0.
+// ASSUMPTION watchdog-clock: a running watchdog counts MCLK cycles (SMCLK equals MCLK after reset).
+// ASSUMPTION inputs: oscillator fault flags can be cleared at once (a crystal is fitted); unconnected inputs
+// read 0.
 #pragma once
 
 #include "types.h"

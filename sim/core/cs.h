@@ -17,8 +17,8 @@ struct Machine;
 
 struct Cs {
     bool unlocked = false;
-    // Reset: DCO 8 MHz, SMCLK and MCLK divided by 8. ASSUMPTION: register values recalled from SLAU367, CS
-    // chapter.
+    // Reset: DCO 8 MHz, SMCLK and MCLK divided by 8. ASSUMPTION reset-clock: register values recalled from
+    // SLAU367, CS chapter.
     uint16_t ctl[7] = {0x9600, 0x000C, 0x0033, 0x0033, 0xCDC9, 0x00C0, 0x0007};
     uint32_t mclk_hz = 1000000;
     double base_s = 0.0; // time at base_cycles

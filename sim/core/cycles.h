@@ -4,7 +4,7 @@
 // Modelled: SLAU445 tables 4-8, 4-9, 4-10 (MSP430) and 4-17, 4-18, 4-19 (MSP430X).
 // Not modelled: figures that others measured on an FR5739 and that differ from the guide (BR #N 2, BR Rn 2,
 // RET 3,
-//   ADDA #imm20 2). ASSUMPTION: the guide is right (3, 3, 4, 3).
+//   ADDA #imm20 2). ASSUMPTION cycles-guide: the guide is right (3, 3, 4, 3).
 #pragma once
 
 #include "alu.h"
@@ -60,7 +60,7 @@ constexpr int cycles_call(Cost s) {
     return s == Cost::Absolute ? 6 : s >= Cost::Indexed ? 5 : 4;
 }
 
-// Table 4-18: extended format II. ASSUMPTION: SWPBX and SXTX cost what RRAX costs.
+// Table 4-18: extended format II. ASSUMPTION swpbx-cycles: SWPBX and SXTX cost what RRAX costs.
 constexpr int cycles_shiftx(Size size, Cost s) {
     if (s == Cost::Register) return 2; // 1 + n, n = 1; repetition adds at run time
     bool memory = s >= Cost::Indexed;

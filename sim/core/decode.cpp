@@ -5,7 +5,7 @@
 // immediates. Not modelled (raise IllegalInstruction): reserved encodings, R3 as index base, shifts of PC, SR
 // or constants,
 //   byte forms of CALL, SWPB and SXT, extension words before instructions that take none, repeated PUSHX.
-// ASSUMPTION: PC as a source register reads as the address behind the opcode word.
+// ASSUMPTION pc-source: PC as a source register reads as the address behind the opcode word.
 #include "cycles.h"
 #include "handlers.h"
 

@@ -7,9 +7,9 @@
 //   stalled for 2 MCLK per transfer plus FRAM wait states plus kSyncCycles per trigger; burst-block returns 2
 //   MCLK to the CPU after every four transfers.
 // Not modelled (raise): all other triggers, level sensitivity, repeated burst-block, DMAABORT, DMACTL4.
-// ASSUMPTION: 3 cycles of start and synchronisation per trigger (measured total beyond set-up code: 3-7).
-// ASSUMPTION: DMA reads of FRAM go through the read cache (measured: 2.25 cycles per word, 1 wait per 64-bit
-// line).
+// ASSUMPTION dma-sync: 3 cycles of start and synchronisation per trigger (measured total beyond set-up code:
+// 3-7). ASSUMPTION cache-order: DMA reads of FRAM go through the read cache (measured: 2.25 cycles per word,
+// 1 wait per 64-bit line).
 #pragma once
 
 #include "types.h"

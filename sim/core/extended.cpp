@@ -51,7 +51,7 @@ template <Src M> Handler mova_to_register(Dst d) {
 }
 
 // PUSHM stores Rd, Rd-1, ... (n registers); SP in the list is stored as it was before the instruction
-// (ASSUMPTION).
+// (ASSUMPTION sp-in-list:).
 template <Size S> const Op *execute_push_many(Machine &m, const Op *op) {
     uint32_t old_sp = m.r[kSp];
     for (int k = 0; k < op->n; ++k) {
@@ -63,7 +63,8 @@ template <Size S> const Op *execute_push_many(Machine &m, const Op *op) {
     return following(op);
 }
 
-// POPM loads Rd, Rd+1, ... from rising addresses; the popped SP wins over the increment (ASSUMPTION).
+// POPM loads Rd, Rd+1, ... from rising addresses; the popped SP wins over the increment (ASSUMPTION
+// sp-in-list:).
 template <Size S> const Op *execute_pop_many(Machine &m, const Op *op) {
     uint32_t sp = m.r[kSp], popped_sp = 0;
     bool has_sp = false;

@@ -2,7 +2,7 @@
 // The one exception of the core: the program did something that silicon forbids or that is not modelled.
 //
 // Modelled: kind, address and a sentence (what, limit, next step). PC, cycle and symbol are added outside.
-// Not modelled: the reset that silicon would perform for some of these (password, vacant fetch).
+// Not modelled: the reset that silicon would perform for some of these (ASSUMPTION fault-not-reset:).
 #pragma once
 
 #include "types.h"

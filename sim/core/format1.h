@@ -21,8 +21,8 @@ template <Alu O, Size S, Src M, Dst D> const Op *execute1(Machine &m, const Op *
         if constexpr (alu_writes(O)) {
             if (op->rd == kPc) return m.jump(res);
             if (op->rd == kSr) {
-                // ASSUMPTION: an operation that sets status bits and writes SR leaves its own C, Z, N, V
-                // there
+                // ASSUMPTION sr-write: an operation that sets status bits and writes SR leaves its own C, Z,
+                // N, V there
                 constexpr bool flags = O != Alu::Mov && O != Alu::Bic && O != Alu::Bis;
                 constexpr uint32_t own = kC | kZ | kN | kV;
                 m.write_sr(flags ? (res & ~own) | (m.r[kSr] & own) : res);

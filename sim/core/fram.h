@@ -6,7 +6,9 @@
 //   shared by instruction fetch, CPU data reads and DMA reads; write-around with invalidation on a hit; a
 //   miss and a write cost NWAITS cycles each (measured: +1.0 cycle per line and per written word at NWAITS =
 //   1).
-// Not modelled: AUTO mode, WPROT, bit-error injection and its interrupts (setting those bits raises).
+// ASSUMPTION fram-write-wait: the write cost; ASSUMPTION cache-order: words of an instruction before its
+// operands. Not modelled: AUTO mode, WPROT, bit-error injection and its interrupts (setting those bits
+// raises).
 #pragma once
 
 #include "types.h"

@@ -6,7 +6,8 @@
 //   SCG0 (SLAU367 1.3.4, 4.2); fixed priority by vector index; one instruction after EINT; sleep while
 //   CPUOFF.
 // Not modelled: wake-up times of low-power modes; time passing while asleep (nothing modelled could end the
-// sleep). ASSUMPTION: after RETI a pending interrupt is accepted at once, without an instruction in between.
+// sleep). ASSUMPTION reti-next: after RETI a pending interrupt is accepted at once, without an instruction in
+// between.
 #include "machine.h"
 
 #include <algorithm>

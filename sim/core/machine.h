@@ -131,7 +131,8 @@ struct Machine {
 };
 
 template <Size S> inline uint32_t Machine::read(uint32_t a) {
-    if constexpr (S == Size::A) { // low word first; ASSUMPTION: two 16-bit bus cycles in this order
+    if constexpr (S ==
+                  Size::A) { // low word first; ASSUMPTION address-word: two 16-bit bus cycles in this order
         uint32_t low = read<Size::W>(a);
         return low | (read<Size::W>((a + 2) & kAddressMask) & 0xF) << 16;
     }

@@ -2,7 +2,8 @@
 // Arithmetic and registers of MPY32 (TI header msp430fr5994.h; SLAU367 MPY32 chapter).
 //
 // Modelled / Not modelled: see mpy32.h.
-// ASSUMPTION: result latencies in MCLK (16x16: 3,3,4,4; 32x16: 3,5,6,7 after OP2; 16x32 -,3,4,4 and 32x32
+// ASSUMPTION mpy32-latency: result latencies in MCLK (16x16: 3,3,4,4; 32x16: 3,5,6,7 after OP2; 16x32 -,3,4,4
+// and 32x32
 // -,3,5,6 after OP2H) are recalled from SLAU367. Reading too early raises; silicon would return a stale
 // value.
 #include "mpy32.h"

@@ -2,7 +2,8 @@
 // One predecoded instruction, and the table that holds one entry per word address.
 //
 // Modelled: `fn == nullptr` means "not decoded yet"; a write to any word of an instruction clears its entry.
-// Not modelled: prefetch. An instruction that overwrites the next one takes effect at once (ASSUMPTION).
+// Not modelled: prefetch. An instruction that overwrites the next one takes effect at once
+//   (ASSUMPTION prefetch:).
 #pragma once
 
 #include "types.h"

@@ -59,7 +59,7 @@ constexpr uint32_t kOscOff = 1u << 5;
 constexpr uint32_t kScg0 = 1u << 6;
 constexpr uint32_t kScg1 = 1u << 7;
 constexpr uint32_t kV = 1u << 8;
-constexpr uint32_t kSrMask = 0x1FF; // ASSUMPTION: the reserved SR bits 15:9 read as 0
+constexpr uint32_t kSrMask = 0x1FF; // ASSUMPTION sr-write: the reserved SR bits 15:9 read as 0
 
 constexpr int kPc = 0;
 constexpr int kSp = 1;
