@@ -49,7 +49,7 @@ def _known_errors(command: F) -> F:
         except known as e:
             raise click.ClickException(" ".join(str(e).split())) from e
         except ModuleNotFoundError as e:
-            if e.name not in ("torch", "onnxscript"):
+            if e.name != "torch":
                 raise
             _fail(f"{e.name} is not installed; training needs it: pip install -c constraints.txt 'swtrain[train]'")
         except KeyboardInterrupt:

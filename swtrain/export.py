@@ -7,15 +7,12 @@ the layer.
 
 from __future__ import annotations
 
-import logging
 import operator
-import warnings
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from torch import fx, nn
 
@@ -23,6 +20,7 @@ from codegen.errors import CodegenError
 from codegen.files import write_atomic
 from codegen.floatgraph import FloatGraph, FloatNode
 from codegen.ir import Graph, Level
+from codegen.onnx_writer import to_onnx
 from codegen.ops import Argmax, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Op, Relu
 from codegen.quantize import quantize
 from codegen.serialize import save_graph
@@ -54,9 +52,12 @@ def export_graph(model: NestedModel, dataset: Dataset, name: str, accuracies: li
     Raises:
         ExportError: a layer has no counterpart in codegen, or the network can't be quantised.
     """
-    inputs = dataset.to_real(dataset.train.x[:CALIBRATION])
+    return _quantize(float_graph(model, dataset, name, accuracies), dataset)
+
+
+def _quantize(floats: FloatGraph, dataset: Dataset) -> Graph:
     try:
-        return quantize(float_graph(model, dataset, name, accuracies), inputs)
+        return quantize(floats, dataset.to_real(dataset.train.x[:CALIBRATION]))
     except CodegenError as e:
         raise ExportError(str(e)) from e
 
@@ -152,46 +153,6 @@ def _op(name: str, layer: nn.Module | None, n: fx.Node) -> Op:
     raise ExportError(f"{name}: {kind_name} is not supported; supported are {SUPPORTED}")
 
 
-def onnx_levels(model: NestedModel, input_shape: tuple[int, ...]) -> dict[str, bytes]:
-    """One ONNX model per level, by file name (`level0.onnx`, sparsest first); batch size is free.
-
-    The graph is exported once; each level differs in its initialisers only.
-    """
-    noisy = logging.getLogger("torch.onnx")
-    level, noisy.level = noisy.level, logging.ERROR
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the exporter about torchvision and its own internals
-            program = torch.onnx.export(
-                model.module.eval(),
-                (torch.zeros(2, *input_shape),),
-                input_names=["input"],
-                output_names=["logits"],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                dynamo=True,
-                verbose=False,
-            )
-    finally:
-        noisy.level = level
-    assert program is not None
-    proto = program.model_proto
-    return {f"level{k}.onnx": _with_weights(proto, model.level_weights(k)) for k in range(model.num_levels)}
-
-
-def _with_weights(proto: onnx.ModelProto, weights: Mapping[str, torch.Tensor]) -> bytes:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(proto)
-    left = set(weights)
-    for initializer in copy.graph.initializer:
-        key = initializer.name.removesuffix(".weight")
-        if initializer.name.endswith(".weight") and key in left:
-            initializer.CopyFrom(onnx.numpy_helper.from_array(weights[key].numpy(), initializer.name))
-            left.remove(key)
-    if left:
-        raise ExportError(f"the ONNX exporter dropped the weights of {', '.join(sorted(left))}")
-    return bytes(copy.SerializeToString())
-
-
 def export_run(out: Path) -> Graph:
     """Export a finished training run in place: `graph.json`, `graph.npz`, `onnx/level<k>.onnx`.
 
@@ -202,10 +163,10 @@ def export_run(out: Path) -> Graph:
     model, config, metrics = load_run(out)
     dataset = load_dataset(config.dataset, config.data)
     accuracies = [level["accuracy_float"] for level in metrics["levels"]]
-    graph = export_graph(model, dataset, config.model.replace("-", "_"), accuracies)
-    meta = {**graph.meta, "strategy": config.strategy, "seed": str(config.seed)}
-    graph = Graph(graph.name, graph.input, graph.tensors, graph.nodes, graph.levels, meta)
-    for name, content in onnx_levels(model, dataset.test.x.shape[1:]).items():
-        write_atomic(out / "onnx" / name, content)
+    floats = float_graph(model, dataset, config.model.replace("-", "_"), accuracies)
+    floats = replace(floats, meta={**floats.meta, "strategy": config.strategy, "seed": str(config.seed)})
+    graph = _quantize(floats, dataset)
+    for k in range(model.num_levels):
+        write_atomic(out / "onnx" / f"level{k}.onnx", to_onnx(floats, k))
     save_graph(graph, out)
     return graph

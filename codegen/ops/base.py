@@ -108,7 +108,8 @@ def op_from_dict(kind: str, attributes: dict[str, Any]) -> Op:
     for key, value in attributes.items():
         expected = getattr(default, key)
         if not isinstance(value, list) or len(value) != len(expected):
-            raise UnsupportedOp(f"operator {kind!r}: attribute {key} is {value!r}, not a list of {len(expected)} numbers")
+            what = f"operator {kind!r}: attribute {key}"
+            raise UnsupportedOp(f"{what} is {value!r}, not a list of {len(expected)} numbers")
     return cls(**{key: tuple(v) for key, v in attributes.items()})
 
 
