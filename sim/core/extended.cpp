@@ -50,8 +50,8 @@ template <Src M> Handler mova_to_register(Dst d) {
                          : execute_address<Address::Mova, M, Dst::Special>;
 }
 
-// PUSHM stores Rd, Rd-1, ... (n registers); SP in the list is stored as it was before the instruction
-// (ASSUMPTION sp-in-list:).
+// PUSHM stores Rd, Rd-1, ... (n registers).
+// ASSUMPTION sp-in-list: SP in the list is stored as it was before the instruction.
 template <Size S> const Op *execute_push_many(Machine &m, const Op *op) {
     uint32_t old_sp = m.r[kSp];
     for (int k = 0; k < op->n; ++k) {
@@ -63,8 +63,8 @@ template <Size S> const Op *execute_push_many(Machine &m, const Op *op) {
     return following(op);
 }
 
-// POPM loads Rd, Rd+1, ... from rising addresses; the popped SP wins over the increment (ASSUMPTION
-// sp-in-list:).
+// POPM loads Rd, Rd+1, ... from rising addresses.
+// ASSUMPTION sp-in-list: the popped SP wins over the increment.
 template <Size S> const Op *execute_pop_many(Machine &m, const Op *op) {
     uint32_t sp = m.r[kSp], popped_sp = 0;
     bool has_sp = false;

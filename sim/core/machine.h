@@ -14,6 +14,7 @@
 #include "dma.h"
 #include "faults.h"
 #include "fram.h"
+#include "memory.h"
 #include "mpy32.h"
 #include "op.h"
 #include <string>
@@ -54,7 +55,7 @@ struct Machine {
     uint8_t read_region[kPages];
     uint8_t write_region[kPages];
     uint8_t initialised[kRamEnd]; // per byte of volatile memory
-    std::vector<uint8_t> memory;  // flat image up to the end of FRAM
+    Memory memory;                // flat image up to the end of FRAM
     OpTable ops;
 
     // --- the rest of the device
