@@ -59,6 +59,10 @@ class Run:
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.strategy.before_step_(phase)
+            for name in self.nested.names:
+                grad = self.nested.weight(name).grad
+                assert grad is not None
+                assert not grad[~self.strategy.trainable(name, phase)].any()
             optimizer.step()
             self.strategy.after_step_(phase, (step + 1) / STEPS)
             self.check_never_is_zero(phase)

@@ -16,7 +16,7 @@ from swtrain.errors import ConfigError, NestingError, OutputError
 from swtrain.models import build_model
 from swtrain.progress import ConsoleProgress
 from swtrain.runs import FILES, load_run, write_atomic
-from swtrain.train import ShiftedBatches, evaluate, learning_rate, train
+from swtrain.train import ShiftedBatches, _epoch_generator, _hold_out, evaluate, learning_rate, train
 
 
 def changed(config: TrainConfig, **values: object) -> TrainConfig:
@@ -192,6 +192,37 @@ def test_without_shift_batches_are_the_images_once_each() -> None:
     order = torch.cat([y for _, y in seen]).numpy()
     assert sorted(order) == list(range(70))
     assert np.array_equal(torch.cat([x for x, _ in seen]).numpy() * 256, split.x[order])
+
+
+def test_each_epoch_of_each_phase_draws_anew() -> None:
+    split = Split(np.zeros((64, 1, 28, 28), np.uint8), np.arange(64))
+    batches = ShiftedBatches(split, 64, 0)
+    orders = [
+        tuple(next(batches.epoch(_epoch_generator(seed, phase, epoch)))[1].tolist())
+        for seed, phase, epoch in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, 0))
+    ]
+    assert len(set(orders)) == 4
+    assert orders[0] == orders[4]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_epochs_of_a_run_differ(tiny_config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def draw(seed: int, phase: int, epoch: int) -> torch.Generator:
+        drawn.append((seed, phase, epoch))
+        return _epoch_generator(seed, phase, epoch)
+
+    monkeypatch.setattr("swtrain.train._epoch_generator", draw)
+    train(tiny_config, tmp_path)
+    assert drawn == [(0, phase, epoch) for phase in range(4) for epoch in range(2)]
+
+
+def test_held_out_examples_are_not_trained_on() -> None:
+    split = Split(np.zeros((50, 1, 28, 28), np.uint8), np.arange(50))
+    fitting, held = _hold_out(split, 12, 3)
+    assert len(held) == 12
+    assert sorted([*fitting.y, *held.y]) == list(range(50))
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
