@@ -26,11 +26,6 @@ namespace {
 
 void Machine::read_fault(uint32_t a, bool word) {
     if (word && (a & 1)) odd_address(a, "read");
-    if (in_dma)
-        raise(FaultKind::Uninitialised, a,
-              "the DMA reads 0x%05X, which was not written since power-up; initialise it or pass "
-              "allow_uninitialised=True",
-              a);
     raise(FaultKind::Uninitialised, a,
           "read of 0x%05X, which was not written since power-up and holds random bits; initialise it or pass "
           "allow_uninitialised=True",

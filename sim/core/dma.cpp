@@ -5,6 +5,9 @@
 #include "dma.h"
 #include "machine.h"
 
+#include <algorithm>
+#include <string>
+
 namespace sw {
 
 namespace {
@@ -55,25 +58,27 @@ void Dma::finish(Channel &c) {
     }
 }
 
+void Dma::run_channel(Machine &m, int index) {
+    Channel &c = channel[index];
+    if (resume_at == 0) m.n.cycles += kSyncCycles;
+    uint32_t count = c.left; // block
+    if (mode(c.ctl) == 0 || mode(c.ctl) == 4) count = 1;
+    if (mode(c.ctl) == 2 || mode(c.ctl) == 3) count = std::min(c.left, 4u); // then two cycles for the CPU
+    try {
+        while (count--) transfer(m, c);
+    } catch (Fault &f) {
+        f.message = "DMA channel " + std::to_string(index) + ": " + f.message;
+        throw;
+    }
+}
+
 void Dma::service(Machine &m) {
     uint64_t start = m.n.cycles;
     m.in_dma = true;
     for (int i = 0; i < kChannels; ++i) { // channel 0 has the highest priority
         if (!(requested & (1u << i))) continue;
+        run_channel(m, i);
         Channel &c = channel[i];
-        bool resumed = resume_at != 0;
-        if (!resumed) m.n.cycles += kSyncCycles;
-        switch (mode(c.ctl)) {
-        case 0:
-        case 4: transfer(m, c); break;
-        case 1:
-        case 5:
-            while (c.left) transfer(m, c);
-            break;
-        default: // burst-block: four transfers, then two cycles for the CPU
-            for (int k = 0; k < 4 && c.left; ++k) transfer(m, c);
-            break;
-        }
         if (c.left == 0) {
             finish(c);
         } else if (mode(c.ctl) == 2 || mode(c.ctl) == 3) {

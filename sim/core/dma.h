@@ -42,6 +42,7 @@ struct Dma {
     void write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes);
 
   private:
+    void run_channel(Machine &m, int index);
     void transfer(Machine &m, Channel &c);
     void finish(Channel &c);
 };

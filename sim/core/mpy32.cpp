@@ -123,7 +123,7 @@ uint16_t Mpy32::read(Machine &m, uint32_t address) {
     auto checked = [&](int k) -> uint16_t {
         // @Rn reads its operand in the second cycle of the instruction, x(Rn) and &abs in the third
         // (SLAU445 4.5.1)
-        uint64_t at = m.n.cycles - m.op->cycles + (m.op->early ? 2 : 3);
+        uint64_t at = m.in_dma ? m.n.cycles : m.n.cycles - m.op->cycles + (m.op->early ? 2 : 3);
         if (SW_UNLIKELY(at < ready[k])) too_early(address, ready[k] - at);
         if (SW_UNLIKELY(k >= 2 && !upper_known))
             raise(FaultKind::Unmodelled, address,

@@ -138,5 +138,22 @@ def test_refusals(bare, words, text):
 
 def test_dma_reads_of_uninitialised_memory_are_faults(bare):
     b = bare(program(0x1D00, 0x1E00, 2, BLOCK | EN | REQ, tail=[0x4303]))
-    with pytest.raises(sim.UninitialisedRead, match="the DMA reads 0x01D00"):
+    with pytest.raises(sim.UninitialisedRead, match="DMA channel 0: read of 0x01D00"):
         b.go()
+
+
+def test_dma_into_nothing_names_the_channel(bare):
+    b = bare(program(0x1D00, 0x3C00, 2, BLOCK | EN | REQ, channel=3, tail=[0x4303]))
+    b.put(0x1D00, 1)
+    with pytest.raises(sim.BusFault, match="DMA channel 3: write of 0x03C00"):
+        b.go()
+
+
+def test_one_channel_after_the_other(bare):
+    first = program(0x1D00, 0x1E00, 4, BLOCK | SRC_INC | DST_INC | EN | REQ, channel=1)
+    second = program(0x1E00, 0x1F00, 4, BLOCK | SRC_INC | DST_INC | EN | REQ, channel=0, tail=[0x4303])
+    b = bare([*first, *second])
+    b.put(0x1D00, *data(4))
+    cost = b.go()
+    assert [b.word(0x1F00 + 2 * i) for i in range(4)] == data(4)
+    assert cost.dma_cycles == 2 * (8 + SYNC)

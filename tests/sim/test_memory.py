@@ -217,3 +217,15 @@ def test_random_bytes_as_program_never_crash(seed):
             m.run(max_cycles=2000)
         except sim.MachineFault as e:
             assert "cycle" in str(e)  # noqa: PT017
+
+
+def test_tiny_ram_is_memory(bare):
+    b = bare([0x4982, 0x000A, 0x421A, 0x000A, 0x421B, 0x001E])
+    b.r(9, 0x1234)
+    with pytest.raises(sim.UninitialisedRead, match="0x0001E"):
+        b.go()
+    assert b.r(10) == 0x1234
+    b.m.write(0x1E, b"ab")
+    assert b.m.read(0x0A, 2) == b"\x34\x12"
+    with pytest.raises(sim.BadAddress):
+        b.m.read(0x04, 2)
