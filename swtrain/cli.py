@@ -101,10 +101,14 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
     """Train one set of weights that holds nested sparse models, and export it."""
     from .config import load_config
 
-    settings = load_config(config, overrides)
+    settings = load_config(config, overrides)  # before torch is loaded: a wrong setting is said at once
     from .export import export_run
     from .progress import ConsoleProgress
+    from .runs import read_config
     from .train import train as run_training
+
+    if resume and config is None and not any(overrides.values()):
+        settings = read_config(out)
 
     run_training(settings, out, resume=resume, overwrite=overwrite, progress=ConsoleProgress(console))
     console.print("exporting", highlight=False)
