@@ -1,0 +1,378 @@
+"""Each kernel on the simulator, assembly and C, against definitions in plain Python; interrupts at every instruction."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rig import (
+    ARRAY,
+    ASSEMBLY,
+    KERNELS,
+    OUT,
+    STRUCT,
+    TAPS,
+    Bench,
+    conv_struct,
+    dot_struct,
+    fixed_cases,
+    pool_struct,
+    unpack_struct,
+)
+from strategies import seeds
+
+from sim import Stop
+
+COUNTS = list(range(21))
+HIGH = 0x20000
+EXAMPLES = settings(max_examples=25, deadline=None)
+
+
+def both(name: str) -> list[str]:
+    """The kernel that the device uses, and its portable twin."""
+    return [name, f"c_{name}"] if name in ASSEMBLY else [name]
+
+
+def low_high(address: int) -> tuple[int, int]:
+    return address & 0xFFFF, address >> 16
+
+
+def bounded(rng: np.random.Generator, count: int) -> tuple[list[int], list[int], int]:
+    """Weights, inputs and a start value whose every partial sum stays below 2**30; sometimes at the very ends."""
+    if rng.random() < 0.3 and count:
+        w, x = [0] * count, rng.integers(-32768, 32768, count).tolist()
+        at = int(rng.integers(count))
+        w[at], x[at] = int(rng.choice([-32768, 32767, -1])), int(rng.choice([-32768, 32767]))
+        if w[at] * x[at] == 2**30:
+            x[at] = 32767
+        room = 2**30 - 1 - abs(w[at] * x[at])
+    else:
+        w, x = rng.integers(-7000, 7001, count).tolist(), rng.integers(-7000, 7001, count).tolist()
+        room = 2**30 - 1 - sum(abs(a * b) for a, b in zip(w, x, strict=True))
+    return w, x, int(rng.integers(-room, room + 1))
+
+
+# --- dot products
+
+
+def check_dot(bench: Bench, seed: int, count: int, at: int, dense: bool) -> None:
+    rng = np.random.default_rng(seed)
+    w, used, start = bounded(rng, count)
+    x = rng.integers(-32768, 32768, 300).tolist()
+    deltas = rng.integers(0, 12, count).tolist()
+    positions = list(range(count)) if dense else list(itertools.accumulate(deltas))
+    for position, value in zip(positions, used, strict=True):
+        x[position] = value
+    if not dense:  # two entries may name one position: the later value wins
+        room = sum(abs(a * x[p]) for a, p in zip(w, positions, strict=True))
+        start = max(min(start, 2**30 - 1 - room), room - 2**30 + 1)
+        if room >= 2**30:
+            return
+    expected = start + sum(a * x[p] for a, p in zip(w, positions, strict=True))
+    where = at + 0x1000
+    bench.put(ARRAY, x)
+    bench.put(at, w)
+    bench.put(where, deltas, "B")
+    for name in both("sw_dot_dense_s16_cpu" if dense else "sw_dot_csr_s16_cpu"):
+        bench.machine.write(STRUCT, dot_struct(start, ARRAY, count, at, where))
+        bench.call(name, STRUCT)
+        acc, pointer, weights, moved = struct.unpack("<ihxxII", bench.machine.read(STRUCT, 16))
+        assert acc == expected, name
+        assert weights == at + 2 * count, name
+        assert moved == (where if dense else where + count), name
+        assert dense or pointer == struct.unpack("<h", struct.pack("<H", ARRAY))[0] or name.startswith("c_")
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
+def test_dot(bench: Bench, dense: bool, count: int) -> None:
+    """Every entry into the unrolled loop."""
+    check_dot(bench, 100 + count, count, HIGH, dense)
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
+@given(seed=seeds, count=st.integers(0, 120), at=st.sampled_from([0x10000, 0x1FFF0, 0x2FF80, 0x3F000, 0x42000]))
+@EXAMPLES
+def test_dot_random(bench: Bench, dense: bool, seed: int, count: int, at: int) -> None:
+    """Weights and deltas across 64 KB pages."""
+    check_dot(bench, seed, count, at, dense)
+
+
+# --- convolution of a row
+
+
+def check_conv(bench: Bench, seed: int, taps: int, windows: int, go_on: bool) -> None:
+    rng = np.random.default_rng(seed)
+    w, _, _ = bounded(rng, taps)
+    largest = max(sum(abs(a) for a in w), 1)
+    reach = min((2**29) // largest, 32767)
+    x = rng.integers(-reach, reach + 1, 400).tolist()
+    step = int(rng.integers(1, 4))
+    positions = rng.integers(0, 300, taps).tolist()  # a later level starts again: distances may be negative
+    distances = [b - a for a, b in itertools.pairwise([0, *positions])]
+    init = rng.integers(-(2**28), 2**28, windows if go_on else 1).tolist()
+    expected = [
+        init[i if go_on else 0] + sum(a * x[i * step + p] for a, p in zip(w, positions, strict=True))
+        for i in range(windows)
+    ]
+    table = [v for d, a in zip(distances, w, strict=True) for v in (2 * d, a)]
+    for name in both("sw_conv2d_taps_s16_cpu"):
+        bench.put(ARRAY, x)
+        bench.put(TAPS, table)
+        bench.put(OUT, init, "i")
+        start = OUT + 0x60 if not go_on else OUT
+        bench.put(start, init, "i")
+        bench.machine.write(STRUCT, conv_struct(ARRAY, 2 * step, windows, TAPS, taps, start, 4 * go_on, OUT))
+        bench.call(name, STRUCT)
+        assert bench.get(OUT, windows, "i") == expected, name
+
+
+@pytest.mark.parametrize("taps", COUNTS)
+def test_conv_row(bench: Bench, taps: int) -> None:
+    check_conv(bench, taps, taps, 3, taps % 2 == 0)
+
+
+@given(seed=seeds, taps=st.integers(0, 100), windows=st.integers(0, 20), go_on=st.booleans())
+@EXAMPLES
+def test_conv_row_random(bench: Bench, seed: int, taps: int, windows: int, go_on: bool) -> None:
+    check_conv(bench, seed, taps, windows, go_on)
+
+
+# --- unpacking filters
+
+
+def check_unpack(bench: Bench, seed: int, count: int, dense: bool, pieces: int) -> None:
+    """Distances between taps from positions alone, in pieces that keep their state."""
+    rng = np.random.default_rng(seed)
+    kw, kh = int(rng.integers(1, 6)), int(rng.integers(1, 6))
+    pitch = kw + int(rng.integers(0, 9))
+    plane = pitch * (kh + int(rng.integers(0, 5)))
+    deltas = [1] * count if dense else rng.integers(0, 3 * kw + 2, count).tolist()
+    positions = list(range(count)) if dense else list(itertools.accumulate(deltas))
+    offsets = [2 * (p // (kh * kw) * plane + p // kw % kh * pitch + p % kw) for p in positions]
+    if offsets and offsets[-1] > 32766:
+        return
+    weights = rng.integers(-32768, 32768, count).tolist()
+    expected = [
+        v for d, w in zip((b - a for a, b in itertools.pairwise([0, *offsets])), weights, strict=True) for v in (d, w)
+    ]
+    state = (-2, 0, kw + 1, kh) if dense else (0, 0, kw, kh)
+    shape = (kw, kh, 2 * (pitch - kw), 2 * (plane - kh * pitch))
+    at, where = 0x1FFE0, 0x2FFF0
+    bench.put(at, weights)
+    bench.put(where, deltas, "B")
+    cuts = sorted(rng.integers(0, count + 1, pieces - 1).tolist())
+    for name in both("sw_taps_dense_s16_cpu" if dense else "sw_taps_csr_s16_cpu"):
+        bench.machine.write(STRUCT, unpack_struct(TAPS, 0, at, where, state, shape))
+        for start, end in itertools.pairwise([0, *cuts, count]):
+            bench.put(STRUCT + 2, [end - start], "H")
+            bench.call(name, STRUCT)
+            assert bench.get(STRUCT, 2, "H") == [TAPS + 4 * end, 0], name
+            assert bench.get(STRUCT + 4, 2, "I") == [at + 2 * end, where if dense else where + end], name
+        assert bench.get(TAPS, 2 * count) == expected, name
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
+def test_unpack(bench: Bench, dense: bool, count: int) -> None:
+    check_unpack(bench, count, count, dense, 1)
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
+@given(seed=seeds, count=st.integers(0, 150), pieces=st.integers(1, 5))
+@EXAMPLES
+def test_unpack_random(bench: Bench, dense: bool, seed: int, count: int, pieces: int) -> None:
+    check_unpack(bench, seed, count, dense, pieces)
+
+
+def test_unpack_with_padding_entries(bench: Bench) -> None:
+    """Delta 255 moves on by 255 positions, over many rows and channels at once."""
+    kw, kh, pitch, plane = 3, 2, 5, 14
+    deltas, weights = [255, 0, 255, 255, 10, 0, 254], [0, 7, 0, 0, -8, 9, 1]
+    positions = list(itertools.accumulate(deltas))
+    offsets = [2 * (p // 6 * plane + p // 3 % 2 * pitch + p % 3) for p in positions]
+    bench.put(HIGH, weights)
+    bench.put(HIGH + 100, deltas, "B")
+    for name in both("sw_taps_csr_s16_cpu"):
+        bench.machine.write(
+            STRUCT,
+            unpack_struct(
+                TAPS, 7, HIGH, HIGH + 100, (0, 0, kw, kh), (kw, kh, 2 * (pitch - kw), 2 * (plane - kh * pitch))
+            ),
+        )
+        bench.call(name, STRUCT)
+        got = bench.get(TAPS, 14)
+        assert list(itertools.accumulate(got[::2])) == offsets, name
+        assert got[1::2] == weights, name
+
+
+# --- requantisation
+
+
+EDGES = [0, 1, -1, 32767, -32768, 32768, -32769, 2**15 * 32767, -(2**15) * 32768 + 1, 2**30 - 1, -(2**30) + 1]
+
+
+@pytest.mark.parametrize("name", ["sw_requant15_s16_cpu", "sw_requant_s16_cpu"])
+@pytest.mark.parametrize("bounds", [(-32768, 32767), (0, 32767), (-5, 9), (7, 7), (-32768, -32768), (32767, 32767)])
+@pytest.mark.parametrize("shift", [0, 1, 15, 16, 30])
+def test_requant(bench: Bench, name: str, bounds: tuple[int, int], shift: int) -> None:
+    if name == "sw_requant15_s16_cpu" and shift != 15:
+        pytest.skip("this kernel is for a shift of 15")
+    lo, hi = bounds
+    rng = np.random.default_rng(shift)
+    values = EDGES + rng.integers(-(2**30) + 1, 2**30, 20).tolist()
+    values += [((b << shift) + d) for b in bounds for d in (-1, 0, 1) if abs((b << shift) + d) < 2**30]
+    expected = [min(max(v // 2**shift, lo), hi) for v in values]
+    bench.put(ARRAY, values, "i")
+    bench.machine.write(STRUCT, struct.pack("<Hhh", shift, lo, hi))
+    for kernel in both(name):
+        bench.put(OUT, [99] * (len(values) + 1))
+        bench.call(kernel, ARRAY, OUT, len(values), STRUCT)
+        assert bench.get(OUT, len(values) + 1) == [*expected, 99], kernel
+
+
+@pytest.mark.parametrize("name", ["sw_requant15_s16_cpu", "sw_requant_s16_cpu"])
+def test_requant_of_nothing_writes_nothing(bench: Bench, name: str) -> None:
+    bench.machine.write(STRUCT, struct.pack("<Hhh", 15, -5, 5))
+    for kernel in both(name):
+        bench.put(OUT, [99])
+        bench.call(kernel, ARRAY, OUT, 0, STRUCT)
+        assert bench.get(OUT, 1) == [99]
+
+
+# --- pooling and argmax
+
+
+def pool_reference(x: list[int], values: list[int], lo: int, hi: int, average: bool) -> list[list[int]]:
+    pitch, _, out_h, out_w, kh, kw, sh, sw, multiplier, shift = values
+    rows = []
+    for oy, ox in itertools.product(range(out_h), range(out_w)):
+        window = [x[(oy * sh + i) * pitch + ox * sw + j] for i in range(kh) for j in range(kw)]
+        value = sum(window) * multiplier // 2**shift if average else max(window)
+        rows.append(min(max(value, lo), hi))
+    return [rows[i : i + out_w] for i in range(0, len(rows), out_w)]
+
+
+def check_pool(bench: Bench, seed: int, average: bool, reach: int) -> None:
+    rng = np.random.default_rng(seed)
+    kh, kw, sh, sw = (int(v) for v in rng.integers(1, 6, 4))
+    out_h, out_w = (int(v) for v in rng.integers(1, 5, 2))
+    pitch = (out_w - 1) * sw + kw + int(rng.integers(0, 4))
+    y_pitch = out_w + int(rng.integers(0, 3))
+    area = kh * kw
+    power = area & (area - 1) == 0
+    multiplier, shift = (1, area.bit_length() - 1) if power else ((2**15 + area // 2) // area, 15)
+    x = rng.integers(-reach, min(reach, 32767) + 1, pitch * ((out_h - 1) * sh + kh)).tolist()
+    if rng.random() < 0.2:
+        x = [int(rng.choice([-reach, min(reach, 32767)]))] * len(x)
+    lo, hi = ((-32768, 32767), (0, 20000), (-7, 100))[rng.integers(3)]
+    values = [pitch, y_pitch, out_h, out_w, kh, kw, sh, sw, multiplier, shift]
+    expected = pool_reference(x, values, lo, hi, average)
+    bench.put(ARRAY, x)
+    bench.machine.write(STRUCT, pool_struct(values, lo, hi))
+    for name in both("sw_avgpool_s16_cpu" if average else "sw_maxpool_s16_cpu"):
+        bench.put(OUT, [99] * 64)
+        bench.call(name, ARRAY, OUT, STRUCT)
+        got = bench.get(OUT, 64)
+        assert [got[i * y_pitch : i * y_pitch + out_w] for i in range(out_h)] == expected, name
+        gaps = [got[i] for i in range(64) if i % y_pitch >= out_w or i // y_pitch >= out_h]
+        assert set(gaps) <= {99}, f"{name} writes beside its output"
+
+
+@pytest.mark.parametrize("average", [True, False], ids=["average", "max"])
+@pytest.mark.parametrize("reach", [20000, 32768], ids=["middle", "ends"])
+@given(seed=seeds)
+@settings(max_examples=40, deadline=None)
+def test_pool(bench: Bench, average: bool, reach: int, seed: int) -> None:
+    check_pool(bench, seed, average, reach)
+
+
+@given(values=st.lists(st.integers(-32768, 32767) | st.sampled_from([-32768, 0, 32767]), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_argmax(bench: Bench, values: list[int]) -> None:
+    bench.put(ARRAY, values)
+    assert bench.call("sw_argmax_s16_cpu", ARRAY, len(values))[12] == values.index(max(values))
+
+
+# --- reads above 64 KB
+
+
+@pytest.mark.parametrize("at", [0x4400, 0xFFFE, 0x10000, 0x1FFFE, 0x20000, 0x43FFE, 0x2C00])
+def test_loads_reach_every_page(bench: Bench, at: int) -> None:
+    if at == 0xFFFE:
+        at = 0xFF7E  # the last FRAM word below the signatures
+    m = bench.machine.fork()
+    bench.machine, original = m, bench.machine
+    try:
+        m.write(at, b"\x81\xfe")
+        assert bench.call("sw_load_u16", *low_high(at))[12] == 0xFE81
+        assert bench.call("sw_load_u8", *low_high(at))[12] == 0x81
+        assert bench.call("sw_load_u8", *low_high(at + 1))[12] == 0xFE
+        if at < 0x10000:
+            assert bench.call("c_sw_load_u16", *low_high(at))[12] == 0xFE81
+            assert bench.call("c_sw_load_u8", *low_high(at + 1))[12] == 0xFE
+    finally:
+        bench.machine = original
+
+
+# --- interrupts
+
+
+def every_instruction(
+    bench: Bench, place: Callable[[], int], read: Callable[[object], list[bytes]], vector: int = 44
+) -> int:
+    """Run once undisturbed, then once for each instruction with an interrupt before it; returns how many."""
+    bench.machine.write(0xFF90 + 2 * vector, bench.machine.symbols["bench_isr"].address.to_bytes(2, "little"))
+    stack = place()
+    machine = bench.machine.fork()
+    clean = machine.fork()
+    bench.finish(stack, clean)
+    expected, fired = read(clean), 0
+    while machine.pc != bench.idle:
+        broken = machine.fork()
+        broken.write("isr_count", b"\0\0")
+        broken.interrupt(vector)
+        where = machine.where(machine.pc)
+        registers = bench.finish(stack, broken)
+        assert broken.read("isr_count", 2) == b"\1\0", f"the interrupt before {where} was not taken"
+        assert read(broken) == expected, f"an interrupt before {where} changed the result"
+        assert registers[12] == clean.registers[12], f"an interrupt before {where} changed r12"
+        assert machine.run(max_cycles=0) is Stop.CYCLES
+        fired += 1
+        assert fired < 5000
+    return fired
+
+
+@pytest.mark.parametrize("name", sorted(fixed_cases()))
+def test_an_interrupt_at_every_instruction_changes_nothing(bench: Bench, name: str) -> None:
+    case = fixed_cases(7)[name]
+    case.place(bench)
+    fired = every_instruction(bench, lambda: bench.start(case.name, *case.arguments, gie=True), case.read)
+    assert fired >= 5
+
+
+def test_a_handler_that_loses_a_register_is_caught(bench: Bench) -> None:
+    """First test the tester: an interrupt routine that saves 16 bits only must break a kernel with 20-bit addresses."""
+    case = fixed_cases(7)["sw_dot_csr_s16_cpu"]
+    case.place(bench)
+    m = bench.machine
+    address = m.symbols["bench_isr"].address
+    good = m.read(address, 2)
+    try:
+        m.write(address, (0x15BF).to_bytes(2, "little"))  # pushm.w: the upper 4 bits are lost
+        pop = m.read(address, 80).index((0x16B4).to_bytes(2, "little"))
+        m.write(address + pop, (0x17B4).to_bytes(2, "little"))
+        with pytest.raises(AssertionError, match=r"changed the result|Stop|before|moved"):
+            every_instruction(bench, lambda: bench.start(case.name, *case.arguments, gie=True), case.read)
+    finally:
+        m.write(address, good)
+        m.write(address + pop, (0x16B4).to_bytes(2, "little"))
+
+
+def test_every_kernel_has_a_case() -> None:
+    assert {c.name for c in fixed_cases().values()} == set(KERNELS)
