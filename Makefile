@@ -36,7 +36,7 @@ $(VENV)/.train: $(BIN)/python $(CORE)
 
 $(VENV)/.dev: $(BIN)/python $(CORE)
 	@echo "installing swtrain with what training and tests need (a few minutes the first time)"
-	@$(PIP) -e '.[train,dev]'
+	@$(PIP) -Ccmake.define.SWTRAIN_WERROR=ON -e '.[train,dev]'
 	@touch $@ $(VENV)/.train
 
 demo: $(VENV)/.train
@@ -73,7 +73,7 @@ format: $(VENV)/.dev
 	$(BIN)/clang-format -i $$(find firmware sim/core tests -name '*.[ch]' -o -name '*.cpp')
 
 core: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -Ccmake.define.SWTRAIN_WERROR=ON -e .
 
 figures: $(VENV)/.dev
 	$(BIN)/python benchmarks/pipeline.py --json build/pipeline.json

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,20 +65,19 @@ def toolchain(name: str, target: TargetSpec) -> Toolchain:
     return {"zig": _zig, "gcc": _gcc, "host": _host}[name](target)
 
 
-def _run(command: list[str], what: str) -> str:
+def _run(command: list[str], what: str, link: bool = False) -> str:
+    """Run a tool; its output, or an error with its first complaint. Only a linker knows that a region is full."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     except OSError as e:
         raise ToolchainError(f"{what}: {command[0]} can't be started ({e.strerror})") from e
     if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        errors = [line for line in lines if "error" in line.lower()] or lines or ["no message"]
-        overflow = [line for line in lines if "overflow" in line or "will not fit" in line or "stack" in line]
-        if overflow:
-            raise DoesNotFit(f"{what}: {overflow[0].strip()}; use a smaller model")
-        raise ToolchainError(
-            f"{what}: {Path(command[0]).name} failed with status {done.returncode}: {errors[0].strip()}"
-        )
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        full = [line.strip() for line in lines if re.search(r"overflow|will not fit|for the stack", line)]
+        if link and full:
+            raise DoesNotFit(f"{what}: {full[0]}; use a smaller model")
+        reason = next((line for line in lines if "error" in line.lower()), lines[0]).strip()
+        raise ToolchainError(f"{what}: {Path(command[0]).name} failed with status {done.returncode}: {reason}")
     return done.stdout
 
 
@@ -181,25 +181,26 @@ def _sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> lis
 
 
 def compile_and_link(tool: Toolchain, sources: list[Path], includes: list[Path], program: Path, map_file: Path) -> None:
-    """Compile `sources` in parallel and link them to `program`.
+    """Compile `sources` in parallel and link them to `program`; object files go into `objects` beside it.
 
     Raises:
         ToolchainError: a compiler or the linker failed.
         DoesNotFit: the linker says that a region overflows.
     """
     flags = [f"-I{folder}" for folder in includes]
-    with tempfile.TemporaryDirectory(prefix="swtrain-") as temporary:
+    folder = program.parent / "objects"
+    folder.mkdir()
 
-        def compile_one(item: tuple[int, Path]) -> str:
-            number, source = item
-            output = str(Path(temporary) / f"{number}_{source.stem}.o")
-            command = tool.assemble if source.suffix == ".S" else tool.compile
-            _run([*command, *flags, "-c", str(source), "-o", output], source.name)
-            return output
+    def compile_one(item: tuple[int, Path]) -> str:
+        number, source = item
+        output = str(folder / f"{number}_{source.stem}.o")
+        command = tool.assemble if source.suffix == ".S" else tool.compile
+        _run([*command, *flags, "-c", str(source), "-o", output], source.name)
+        return output
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            objects = list(pool.map(compile_one, enumerate(sources)))
-        _run(tool.link(program, map_file, objects), f"linking {program.name}")
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        objects = list(pool.map(compile_one, enumerate(sources)))
+    _run(tool.link(program, map_file, objects), f"linking {program.name}", link=True)
 
 
 def build(folder: Path, toolchain_name: str = "zig") -> Built:
@@ -256,15 +257,16 @@ def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
     stamp_file = folder / toolchain_name / STAMP
     hint = f"run `swtrain build {folder} --toolchain {toolchain_name}`"
     try:
-        stamp = json.loads(stamp_file.read_text())
+        stamp = json.loads(stamp_file.read_text(encoding="utf-8"))
         program = folder / toolchain_name / stamp["program"]
-    except (OSError, ValueError, KeyError) as e:
+        digest, sizes = stamp["digest"], dict(stamp["sizes"])
+    except (OSError, ValueError, KeyError, TypeError) as e:
         raise ToolchainError(f"{folder} has no finished {toolchain_name} build; {hint}") from e
-    if stamp["digest"] != project.manifest["digest"] or not program.is_file():
+    if digest != project.manifest["digest"] or not program.is_file():
         raise ToolchainError(
             f"the {toolchain_name} build in {folder} belongs to another version of the project; {hint}"
         )
-    return Built(program.parent, program, stamp["sizes"])
+    return Built(program.parent, program, sizes)
 
 
 def _strip_paths(text: str, scratch: Path, folder: Path) -> str:

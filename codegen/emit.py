@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -147,15 +148,23 @@ def _version() -> str:
         return "0+unknown"
 
 
+def _comment(text: object) -> str:
+    """Any text as part of a one-line C comment: a newline or a last backslash would end the comment elsewhere."""
+    plain = str(text)
+    return plain if re.fullmatch(r"[\w .,:;%+<>()/#='{}\[\]-]*", plain, re.ASCII) else json.dumps(plain)
+
+
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("codegen"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["comment"] = _comment
+    return environment
 
 
 def _collect(schedule: Schedule, table: Mapping[str, list[str]], first: list[str]) -> list[str]:

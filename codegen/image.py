@@ -43,10 +43,14 @@ def read_segments(elf: Path) -> list[Segment]:
             parsed = ELFFile(f)
             if parsed["e_machine"] != "EM_MSP430":
                 raise ToolchainError(f"{elf.name} is for {parsed['e_machine']}, not EM_MSP430")
-            segments = [Segment(s["p_paddr"], s.data()) for s in parsed.iter_segments("PT_LOAD") if s["p_filesz"]]
+            loads = [s for s in parsed.iter_segments("PT_LOAD") if s["p_filesz"]]
+            segments = [Segment(s["p_paddr"], s.data()) for s in loads]
+            sizes = [s["p_filesz"] for s in loads]
     except (ELFError, OSError) as e:
         raise ToolchainError(f"{elf.name} is not a readable ELF ({e})") from e
-    for s in segments:
+    for s, size in zip(segments, sizes, strict=True):
+        if len(s.data) != size:
+            raise ToolchainError(f"{elf.name} is cut short: a segment has {len(s.data)} of {size} B; build it again")
         if s.address < SIGNATURES.stop and s.address + len(s.data) > SIGNATURES.start:
             raise DoesNotFit(
                 f"{elf.name}: a segment at {s.address:#x} of {len(s.data)} B covers the signatures at 0xff80-0xff8f, "

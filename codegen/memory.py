@@ -19,6 +19,7 @@ from .target import TargetSpec
 from .tiling import STORE, Schedule
 
 WORD = 2
+MAX_BORDER = 255
 MAX_IMAGE_BYTES = 2**15 - 2
 """Offsets inside an image are signed 16-bit byte counts in the kernels."""
 
@@ -168,6 +169,8 @@ def _border(graph: Graph, owner: Mapping[str, str], name: str) -> tuple[int, int
         if isinstance(node.op, Conv2d):
             top, left, bottom, right = (max(a, b) for a, b in zip(border, node.op.padding, strict=True))
             border = (top, left, bottom, right)
+            if max(border) > MAX_BORDER:
+                raise DoesNotFit(f"{node.name}: padding {node.op.padding}; at most {MAX_BORDER} zeros fit on a side")
         flat |= isinstance(node.op, Flatten)
     if flat and any(border):
         raise UnsupportedOp(f"{name}: is both flattened and padded by a convolution; copy it first")

@@ -61,10 +61,20 @@
     dec r6
     jnz .Lshift
     jmp .Lclip
-.Lshift15:
+.Lshift15: // a rounded multiplier can carry the mean just beyond int16
+    cmp #-16384, r15
+    jl .Llowest
+    cmp #16384, r15
+    jge .Lhighest
     rla r11
     rlc r15
     mov r15, r11
+    jmp .Lclip
+.Llowest:
+    mov #-32768, r11
+    jmp .Lclip
+.Lhighest:
+    mov #32767, r11
 .Lclip:
     cmp LO(r14), r11
     jge .Lnot_below

@@ -32,7 +32,6 @@ static void reader_open(reader_t *r, const sw_conv2d_t *layer, uint16_t filter, 
     r->entries = 0;
     r->unpack.weights = state.cursor.weights;
     r->unpack.deltas = state.cursor.deltas;
-    r->unpack.previous = 0;
     r->unpack.kernel_w = (int16_t)layer->kernel_w;
     r->unpack.kernel_h = (int16_t)layer->kernel_h;
     r->unpack.row_skip = (int16_t)(2 * (layer->x_pitch - layer->kernel_w));
@@ -44,6 +43,7 @@ static uint16_t reader_fill(reader_t *r, const sw_conv2d_t *layer) {
     const sw_packed_t *packed = &layer->weights;
     uint16_t filled = 0;
     r->unpack.out = sw_taps;
+    r->unpack.previous = 0; // the first tap of each piece counts from the start of the window
     while (filled < sw_taps_capacity) {
         if (r->entries == 0) {
             if (r->next_level > (packed->encoding == SW_CSR ? r->level : 0)) break;
