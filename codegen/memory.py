@@ -16,7 +16,7 @@ from .ir import Graph
 from .ops import Conv2d, Flatten
 from .packing import PackedModel
 from .target import TargetSpec
-from .tiling import STORE, Schedule
+from .tiling import ACC_BYTES, STORE, TAP_BYTES, Schedule
 
 WORD = 2
 MAX_BORDER = 255
@@ -182,9 +182,26 @@ def _lifetime(schedule: Schedule, owner: Mapping[str, str], name: str) -> tuple[
     return born, max([i for i, layer in enumerate(schedule.layers) if owner[layer.x] == name] + [born])
 
 
-def _check_regions(graph: Graph, plan: MemoryPlan, packed: PackedModel, target: TargetSpec) -> None:
+def planned_bytes(
+    graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: PackedModel, target: TargetSpec
+) -> dict[str, int]:
+    """Bytes of each region that the plan takes; code, constants and stack as the target reserves them."""
+    scratch = TAP_BYTES * schedule.taps + ACC_BYTES * schedule.acc
+    return {
+        "sram": scratch + target.sram_reserve + target.stack_bytes,
+        "lea_ram": WORD * plan.stage_words if plan.staged else 0,
+        "fram": _low_fram_data(graph, plan) + target.fram_reserve,
+        "hifram": packed.blob_bytes,
+    }
+
+
+def _low_fram_data(graph: Graph, plan: MemoryPlan) -> int:
     bias_words = sum(2 * n.params.bias.size for n in graph.nodes if n.params is not None)
-    need = WORD * (plan.arena_words + graph.tensors[graph.input].size + graph.output.size + bias_words)
+    return WORD * (plan.arena_words + graph.tensors[graph.input].size + graph.output.size + bias_words)
+
+
+def _check_regions(graph: Graph, plan: MemoryPlan, packed: PackedModel, target: TargetSpec) -> None:
+    need = _low_fram_data(graph, plan)
     room = target.regions["fram"].size - target.fram_reserve
     if need > room:
         raise DoesNotFit(

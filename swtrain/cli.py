@@ -131,6 +131,7 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 def emit_c(run: Path, out: Path, target: str) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import emit_project, write_project
+    from codegen.memory import planned_bytes
     from codegen.serialize import load_graph
     from codegen.target import load_target
 
@@ -147,12 +148,14 @@ def emit_c(run: Path, out: Path, target: str) -> None:
         table.add_row(packed.node, packed.encoding, *cells)
     sums = [(project.packed.weight_bytes(k), project.packed.index_bytes(k)) for k in range(count)]
     table.add_row("all", "", *(f"{w:,} + {i:,} ({100 * i / w:.1f} %)" for w, i in sums))
-    table.caption = (
-        f"high FRAM {project.packed.blob_bytes:,}, activations in low FRAM {2 * project.plan.arena_words:,}, "
-        f"staged in LEA RAM {2 * project.plan.stage_words:,}, "
-        f"scratch in SRAM {4 * (project.schedule.taps + project.schedule.acc):,}; `swtrain build` adds the code"
-    )
     console.print(table)
+    used = planned_bytes(project.graph, project.schedule, project.plan, project.packed, project.target)
+    regions = Table(title="planned memory (bytes), with the target's reserves for code and stack")
+    for column in ("region", "planned", "size"):
+        regions.add_column(column, justify="left" if column == "region" else "right")
+    for name, count in used.items():
+        regions.add_row(name, f"{count:,}", f"{project.target.regions[name].size:,}")
+    console.print(regions)
     console.print(f"C project in {out}; next: swtrain build {out}", highlight=False)
 
 
