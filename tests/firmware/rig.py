@@ -25,7 +25,9 @@ from codegen.emit import CProject, emit_project
 from codegen.ir import Graph
 from codegen.ops import Array
 from codegen.target import TargetSpec, firmware_dir, load_target
-from sim import Machine, Stop
+from sim import Machine, MachineFault, Stop
+
+__all__ = ["MachineFault", "TargetSpec", "emit_project", "reference", "replace"]
 
 TARGET = load_target("msp430fr5994")
 ROOT = firmware_dir()
@@ -206,9 +208,11 @@ int main(void) {{
 """
 
 ISR = """
-#include "sw_msp430x.h"
 /* Clobbers every register that it saves, with 20 bits, and sets a flag. */
-    FUNCTION bench_isr
+    .section .text.bench_isr, "ax", @progbits
+    .globl bench_isr
+    .type bench_isr, @function
+bench_isr:
     .word 0x14BF /* pushm.a #12, r15: r4..r15 */
     inc &isr_count
     .irp n, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15

@@ -1,0 +1,72 @@
+"""Cycles and sizes against the committed tables: every change of either shows in a review."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rig
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+COMMAND = "python tests/golden/regenerate.py"
+
+
+def flatten(table: Any, path: str = "") -> dict[str, int]:
+    if not isinstance(table, dict):
+        return {path: table}
+    return {
+        k: v for name, value in table.items() for k, v in flatten(value, f"{path}/{name}" if path else name).items()
+    }
+
+
+def differences(old: dict[str, int], new: dict[str, int]) -> list[str]:
+    lines = []
+    for key in dict.fromkeys([*old, *new]):
+        a, b = old.get(key), new.get(key)
+        if a != b:
+            percent = f"{100 * (b - a) / a:+.2f} %" if a and b is not None else "new" if a is None else "gone"
+            lines.append(f"  {key}: {a} -> {b} ({percent})")
+    return lines
+
+
+def compare(name: str, new: dict[str, object]) -> None:
+    old = json.loads((GOLDEN / f"{name}.json").read_text())
+    lines = differences(flatten(old), flatten(new))
+    assert not lines, "\n".join([f"{name} changed; if that is meant, run `{COMMAND} {name}`:", *lines])
+
+
+@pytest.fixture(scope="module")
+def cycles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    return rig.cycle_table(tmp_path_factory.mktemp("cycles"))
+
+
+def test_cycles_are_those_of_the_table(cycles: dict[str, object]) -> None:
+    compare("cycles", cycles)
+
+
+def test_sizes_are_those_of_the_table(tmp_path: Path) -> None:
+    compare("sizes", rig.size_table(tmp_path))
+
+
+def test_levels_cost_what_they_should(cycles: dict[str, object]) -> None:
+    """The sparsest level is the fastest, and latency at 16 MHz keeps what the project promises."""
+    sums = [table["sum"] for table in cycles["lenet"].values()]  # type: ignore[attr-defined]
+    assert sums == sorted(sums)
+    assert sums[0] / 16e6 <= 0.25
+    assert sums[-1] / 16e6 <= 0.40
+
+
+@pytest.mark.parametrize("part", ["sizes", "cycles"])
+def test_the_command_makes_the_tables_again(part: str, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(GOLDEN / "regenerate.py"), part, "--out", str(tmp_path)], check=True)
+    made = json.loads((tmp_path / f"{part}.json").read_text())
+    assert made == (rig.size_table if part == "sizes" else rig.cycle_table)(tmp_path / "again")
+
+
+def test_a_difference_is_shown_with_both_values_and_percent() -> None:
+    lines = differences({"a/b": 100, "c": 5}, {"a/b": 110, "d": 1})
+    assert lines == ["  a/b: 100 -> 110 (+10.00 %)", "  c: 5 -> None (gone)", "  d: None -> 1 (new)"]
