@@ -31,7 +31,7 @@ HOST = pytest.param(
 
 
 def portable(path: Path) -> bool:
-    return path.suffix == ".c" and "msp430fr5994" not in path.parts
+    return path.suffix == ".c" and path.parent.name != "msp430fr5994"
 
 
 @pytest.mark.parametrize("name", ["zig", GCC, HOST])
@@ -39,11 +39,8 @@ def test_every_firmware_source_compiles_without_a_warning(name: str, tmp_path: P
     tool = toolchain(name, TARGET)
     assert {"-Wall", "-Wextra", "-Werror", "-std=c99", "-pedantic"} <= set(tool.compile)
     sources = sorted(p for p in ROOT.rglob("*.[cS]") if "build" not in p.relative_to(ROOT).parts)
-    if name == "host":
-        sources = [p for p in sources if portable(p)]
-    else:
-        sources = [p for p in sources if "host" not in p.parts]
-    assert len(sources) > 25
+    sources = [p for p in sources if (portable(p) if name == "host" else p.parent.name != "host")]
+    assert len(sources) > 20
     workshop = Workshop(tmp_path, name)
     for number, source in enumerate(sources):
         workshop.compile(source, tmp_path / f"{number}.o", [ROOT / "include"])
