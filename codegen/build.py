@@ -21,13 +21,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .emit import MANIFEST, ProjectFolder, read_project
+from .emit import BUILDS, MANIFEST, ProjectFolder, read_project
 from .errors import DoesNotFit, OutputError, ToolchainError
 from .files import replace_folder
 from .image import read_segments, region_sizes, to_intel_hex, to_ti_txt
 from .target import TargetSpec, firmware_dir, load_target
 
-TOOLCHAINS = ("zig", "gcc", "host")
+TOOLCHAINS = BUILDS
 STAMP = "build.json"
 
 _WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wno-overlength-strings"]
@@ -241,7 +241,7 @@ def build(folder: Path, toolchain_name: str = "zig") -> Built:
         "sizes": sizes,
     }
     files[STAMP] = json.dumps(stamp, indent=1) + "\n"
-    replace_folder(out, files, STAMP)
+    replace_folder(out, files)
     if tool.name == "host":
         (out / name).chmod(0o755)
     return Built(out, out / name, sizes)
@@ -254,6 +254,10 @@ def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
         ToolchainError: there is none, or the project was emitted again since.
     """
     project = read_project(folder)
+    if toolchain_name not in TOOLCHAINS[:2]:
+        raise ToolchainError(
+            f"toolchain {toolchain_name!r} makes no image for a board; choose {' or '.join(TOOLCHAINS[:2])}"
+        )
     stamp_file = folder / toolchain_name / STAMP
     hint = f"run `swtrain build {folder} --toolchain {toolchain_name}`"
     try:

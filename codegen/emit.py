@@ -32,6 +32,8 @@ from .tiling import LOAD, Layer, Schedule, plan_schedule
 
 MANIFEST = "project.json"
 FORMAT = 1
+BUILDS = ("zig", "gcc", "host")
+"""Sub-folders that `build` makes, one for each toolchain."""
 
 _SOURCES = {
     "load": ["src/sw_io.c"],
@@ -103,12 +105,12 @@ def emit_project(graph: Graph, target: TargetSpec) -> CProject:
 
 
 def write_project(project: CProject, folder: Path) -> None:
-    """Write `project` as `folder`, all at once; an older project there is replaced.
+    """Write `project` as `folder`, all at once; an older project there is replaced, a user's own files stay.
 
     Raises:
         OutputError: the folder holds something else, or can't be written.
     """
-    replace_folder(folder, project.files, MANIFEST)
+    replace_folder(folder, project.files, derived=BUILDS)
 
 
 @dataclass(frozen=True)

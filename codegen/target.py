@@ -82,7 +82,7 @@ def load_target(name: str) -> TargetSpec:
         TargetError: unknown board, or a target.toml that lacks a key or contradicts itself.
     """
     path = firmware_dir() / "boards" / name / "target.toml"
-    if not path.is_file():
+    if name not in boards():
         raise TargetError(f"target {name!r} is unknown; known are {', '.join(boards())}")
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text())

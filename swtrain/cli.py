@@ -53,7 +53,8 @@ def _known_errors(command: F) -> F:
                 raise
             _fail(f"{e.name} is not installed; training needs it: pip install -c constraints.txt 'swtrain[train]'")
         except KeyboardInterrupt:
-            _fail("interrupted; training goes on with --resume, any other command starts again")
+            resume = "; go on with --resume" if command.__name__ == "train" else "; run the command again"
+            _fail(f"interrupted, nothing is half-written{resume}")
 
     return run  # type: ignore[return-value]
 
@@ -79,6 +80,18 @@ def _bar() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+class _OutPath(click.Path):
+    """A path to write; an empty one is a shell variable that was never set."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="swtrain")
 def main() -> None:
@@ -93,7 +106,7 @@ def main() -> None:
 @click.option("--levels", help="Sparsity in percent of each level, sparsest first, as 60.24,40.50,20.70.")
 @click.option("--strategy", help="sequential (default) or sw-train, the paper's way.")
 @click.option("--seed", type=int, help="Same seed, same weights on the same machine.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--out", type=_OutPath(), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
 @_known_errors
@@ -125,7 +138,7 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 
 @main.command("emit-c")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the C project.")
+@click.option("--out", type=_OutPath(), required=True, help="Folder of the C project.")
 @click.option("--target", default="msp430fr5994", show_default=True, help="Board.")
 @_known_errors
 def emit_c(run: Path, out: Path, target: str) -> None:
@@ -183,7 +196,7 @@ def build(project: Path, toolchain: str) -> None:
 @main.command("sim")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--inputs", default=100, show_default=True, help="Test inputs to simulate at every level.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report, and a picture beside it.")
+@click.option("--json", "json_file", type=_OutPath(), help="Write the report, and a picture beside it.")
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
 @click.option("--toolchain", default="zig", show_default=True, help="Whose ELF: zig or gcc.")
@@ -208,8 +221,9 @@ def sim_command(
 
     Every logit is compared with the reference. With limits, exit 1 names each one that is missed.
     """
+    from codegen.build import find_build
     from codegen.emit import read_project
-    from codegen.files import write_atomic
+    from codegen.files import check_writable, write_atomic
 
     from .datasets import load_dataset
     from .limits import check_limits, parse_limit
@@ -219,14 +233,20 @@ def sim_command(
     graph = read_project(project).graph
     names = [level.name for level in graph.levels]
     wanted = [parse_limit(field, text, names) for field, texts in limits.items() for text in texts]
+    if json_file is not None:
+        if json_file.suffix == ".png":
+            _fail(f"--json {json_file} would be overwritten by the picture; give it another ending, such as .json")
+        check_writable(json_file)
+        check_writable(json_file.with_suffix(".png"))
+    find_build(project, toolchain)
     loaded = load_dataset(dataset or str(graph.meta.get("dataset", "mnist-subset")), data)
     with _bar() as progress:
         report = summarize(project, loaded, inputs, toolchain=toolchain, energy=energy, jobs=jobs, progress=progress)
     console.print(tables(report))
     run = report.run
     console.print(
-        f"simulated {run['instructions']:,} instructions in {run['simulation_s']:.1f} s "
-        f"({run['mips']:.0f} million per second on {run['jobs']} processes), every logit equal to the reference",
+        f"simulated {run['instructions']:,} instructions ({run['mips']:.0f} million per second in each of "
+        f"{run['jobs']} processes), every logit equal to the reference",
         highlight=False,
     )
     if json_file is not None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,7 @@ class Inference:
     logits: Int16
     cycles: int
     instructions: int
+    wall_s: float
     energy_j: float
     layers: tuple[LayerRun, ...]
 
@@ -113,7 +116,10 @@ class Device:
 
     def __init__(self, project: ProjectFolder, elf: Path, energy: str) -> None:
         self.project = project
-        self.energy = EnergyModel.load(energy)
+        try:
+            self.energy = EnergyModel.load(energy if energy.isidentifier() else "")
+        except ValueError as e:
+            raise DeviceError(f"energy set {energy!r}: {e}") from e
         self.machine = Machine(project.manifest["target"])
         self.machine.load(elf)
         self._run(self.machine, "sw_idle")
@@ -145,7 +151,9 @@ class Device:
         machine.write("sw_input", x.astype("<i2").tobytes())
         machine.watch("sw_node")
         before, instructions = machine.counters(), machine.instructions
+        started = time.perf_counter()
         self._request(machine, REQUEST_INFER)
+        wall_s = time.perf_counter() - started
         total = machine.counters() - before
         logits = (
             np.frombuffer(machine.read("sw_output"), "<i2").astype(np.int16).reshape(self.project.graph.output.shape)
@@ -157,6 +165,7 @@ class Device:
             logits,
             total.cycles,
             machine.instructions - instructions,
+            wall_s,
             self.energy.energy_j(total),
             tuple(self._layers(machine)),
         )
@@ -235,6 +244,18 @@ def _device(folder: str, elf: str, energy: str) -> Device:
     return Device(read_project(Path(folder)), Path(elf), energy)
 
 
+def _end_with_parent() -> None:
+    """A worker must not outlive a parent that was killed and could not tell it."""
+    parent = parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def _task(folder: str, elf: str, energy: str, level: int, first: int, x: Int16, expected: Int16) -> list[Inference]:
     device = _device(folder, elf, energy)
     return [device.infer(first + i, x[i], level, expected[i]) for i in range(len(x))]
@@ -260,7 +281,7 @@ def simulate(
     expected = [reference.logits(graph, inputs, k) for k in range(len(graph.levels))]
     found: list[list[Inference | None]] = [[None] * len(inputs) for _ in graph.levels]
     done, total = 0, len(inputs) * len(graph.levels)
-    pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, get_context("spawn"), initializer=_end_with_parent)
     try:
         futures = [
             pool.submit(_task, str(folder), str(elf), energy, k, i, inputs[i : i + chunk], expected[k][i : i + chunk])

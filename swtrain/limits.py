@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ def parse_limit(field: str, text: str, levels: Sequence[str]) -> Limit:
         value = float(number)
     except ValueError:
         raise ConfigError(f"{option} {text!r} is not a number, or LEVEL=NUMBER as in 60.24=0.25") from None
+    if not math.isfinite(value):
+        raise ConfigError(f"{option} {text!r} is not a finite number; every report would pass it or none")
     if not given:
         return Limit(field, None, value)
     for name in levels:

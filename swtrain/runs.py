@@ -37,6 +37,8 @@ CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS = (
     "model.pt",
     "metrics.json",
 )
+EXPORTED = ("graph.json", "graph.npz")
+"""Made from a finished run by `export`; they must not outlive the run they belong to."""
 FILES = (CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS)
 
 
@@ -47,6 +49,8 @@ def write_atomic(path: Path, content: bytes) -> None:
         OutputError: the folder cannot be written or the disk is full.
     """
     temporary: str | None = None
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: cannot write: it is a folder or a device")
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -111,7 +115,10 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         OutputError: `out` cannot be written, or holds a run and neither `resume` nor `overwrite` is set.
         CheckpointError: `resume` is set, but there is no run, or one with another config.
     """
-    has_run = any((out / name).exists() for name in FILES)
+    try:
+        has_run = any((out / name).exists() for name in FILES)
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be used as output folder: {error.strerror or error}") from error
     if resume and not overwrite:
         if not has_run:
             raise CheckpointError(f"{out}: holds no run to resume; check --out, or leave --resume out")
@@ -128,7 +135,7 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         for temporary in out.glob(f".{name}.*"):
             temporary.unlink(missing_ok=True)
     if overwrite:
-        for name in (METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
+        for name in (*EXPORTED, METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
             (out / name).unlink(missing_ok=True)
     if not (out / CONFIG).exists():
         write_json(out / CONFIG, config.to_dict())

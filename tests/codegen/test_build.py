@@ -20,6 +20,7 @@ from strategies import Chain, lenet, make_params, tiny
 from codegen.build import build, compile_and_link, find_build, toolchain
 from codegen.emit import emit_project, write_project
 from codegen.errors import DoesNotFit, GraphFileError, ToolchainError
+from codegen.files import RECORD
 from codegen.image import read_segments
 from codegen.ir import Graph
 from codegen.ops import Conv2d, FullyConnected
@@ -49,12 +50,14 @@ def unbuilt(project: Path, tmp_path: Path) -> Path:
 
 
 def hidden(folder: Path) -> list[Path]:
-    return [p for p in folder.rglob("*") if p.name.startswith(".")]
+    """Temporary files and folders left behind."""
+    return [p for p in folder.rglob(".*") if p.name != RECORD]
 
 
 def test_a_build_leaves_elf_hex_txt_map_and_sizes(project: Path) -> None:
     built = find_build(project)
     assert sorted(p.name for p in built.folder.iterdir()) == [
+        RECORD,
         "build.json",
         "tiny.elf",
         "tiny.hex",

@@ -20,6 +20,7 @@ from strategies import Chain, lenet, make_params, random_graph, seeds, tiny
 
 from codegen.emit import CProject, emit_project, read_project, write_project
 from codegen.errors import CodegenError, GraphFileError, OutputError, UnsupportedOp
+from codegen.files import replace_folder
 from codegen.ir import Graph
 from codegen.ops import Conv2d, FullyConnected
 from codegen.target import firmware_dir, load_target
@@ -144,8 +145,7 @@ def test_the_digest_follows_every_weight() -> None:
 def test_emitting_again_replaces_the_project_and_its_builds(tmp_path: Path) -> None:
     folder = tmp_path / "p"
     write_project(emit(tiny()), folder)
-    (folder / "zig").mkdir()
-    (folder / "zig" / "old.elf").write_text("stale")
+    replace_folder(folder / "zig", {"old.elf": "stale"})
     write_project(emit(lenet()), folder)
     assert not (folder / "zig").exists()
     assert read_project(folder).graph.name == "lenet"
@@ -153,7 +153,7 @@ def test_emitting_again_replaces_the_project_and_its_builds(tmp_path: Path) -> N
 
 def test_a_folder_that_is_no_project_is_kept(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match=r"holds no project\.json"):
+    with pytest.raises(OutputError, match=r"was not generated"):
         write_project(emit(tiny()), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 

@@ -69,6 +69,17 @@ def test_emit_does_not_replace_a_users_folder(tmp_path: Path, run_folder: Path) 
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_outputs_of_sim_are_checked_first(project: Path, tmp_path: Path) -> None:
+    """Before minutes of simulation, not after."""
+    (tmp_path / "folder").mkdir()
+    check(("sim", project, "--inputs", "1", "--json", tmp_path / "folder"), "folder")
+    check(("sim", project, "--inputs", "1", "--json", tmp_path / "r.png"), "overwritten by the picture")
+    check(("sim", project, "--inputs", "1", "--energy", "../energy/fused"), "energy", "fused")
+    check(("sim", project, "--inputs", "1", "--toolchain", "host"), "host", "zig or gcc")
+    check(("sim", project, "--inputs", "1", "--min-accuracy", "nan"), "finite")
+    assert invoke("sim", project, "--json", "").exit_code == 2
+
+
 def test_missing_steps(tmp_path: Path, run_folder: Path) -> None:
     """Each command names the one that has to come before it."""
     check(("emit-c", tmp_path / "nothing", "--out", tmp_path / "p"), "swtrain train")

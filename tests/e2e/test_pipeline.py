@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +179,34 @@ def test_a_weight_keeps_its_integer_at_every_level(project: Path) -> None:
             assert np.array_equal(denser[kept], previous[kept])
             previous = denser
     assert [graph.nnz(k) for k in range(3)] == [24440, 36575, 48746]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_simulation_leaves_no_process(project: Path, tmp_path: Path, how: signal.Signals) -> None:
+    """Workers end with their parent, and a pipe to them closes."""
+    command = [
+        sys.executable,
+        "-m",
+        "swtrain.cli",
+        "sim",
+        str(project),
+        "--inputs",
+        "3000",
+        "--json",
+        str(tmp_path / "r.json"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("simulating"):
+                break
+        time.sleep(3)  # the workers are under way
+        process.send_signal(how)
+        rest, _ = process.communicate(timeout=20)  # returns only when every holder of the pipe is gone
+    assert process.returncode != 0
+    assert "Traceback" not in rest
+    assert not (tmp_path / "r.json").exists()
 
 
 @pytest.mark.slow

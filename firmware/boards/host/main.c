@@ -27,7 +27,8 @@ void sw_board_wait(const volatile uint16_t *flag) {
 int main(int argc, char **argv) {
     char *end = NULL;
     long level = argc == 2 ? strtol(argv[1], &end, 10) : -1;
-    if (argc != 2 || end == argv[1] || *end || level < 0 || level > 255 || sw_switch((uint16_t)level) != SW_OK) {
+    if (argc != 2 || end == argv[1] || *end || level < 0 || level > 255 ||
+        sw_switch((uint16_t)level) != SW_OK) {
         fprintf(stderr, "usage: model LEVEL, with 0 <= LEVEL < %u\n", sw_level_count);
         return 2;
     }
