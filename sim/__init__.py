@@ -15,6 +15,7 @@ from ._build import check_core
 
 check_core(Path(__file__).parent / "core")
 
+from . import powerloss  # noqa: E402
 from .counters import EVENTS, Counters  # noqa: E402
 from .elf import Symbol  # noqa: E402
 from .energy import Coefficient, EnergyModel  # noqa: E402
@@ -28,6 +29,7 @@ from .errors import (  # noqa: E402
     MissingCoefficient,
     NotReady,
     PasswordViolation,
+    PowerLost,
     SimError,
     StaleCore,
     UninitialisedRead,
@@ -52,6 +54,7 @@ __all__ = [
     "MissingCoefficient",
     "NotReady",
     "PasswordViolation",
+    "PowerLost",
     "SimError",
     "StaleCore",
     "Stop",
@@ -61,4 +64,5 @@ __all__ = [
     "UnknownSymbol",
     "Unmodelled",
     "WatchEvent",
+    "powerloss",
 ]

@@ -7,6 +7,7 @@ SimError
     BadAddress (ValueError)      host access outside memory
     StaleCore (ImportError)      the compiled core is missing or older than its sources
     MissingCoefficient           an event was counted that the energy set does not price
+    PowerLost                    the machine ran on after its power was cut, without a power cycle
     MachineFault                 the program did something impossible or unmodelled; has .kind .address .pc .cycles
         BusFault                 vacant, misaligned, read-only or signature memory; jump out of memory
         IllegalInstruction       reserved opcode
@@ -49,6 +50,10 @@ class StaleCore(SimError, ImportError):
 
 class MissingCoefficient(SimError):
     """An event was counted for which the energy set has no coefficient."""
+
+
+class PowerLost(SimError):
+    """The power was cut inside an instruction; only a power cycle may follow."""
 
 
 class MachineFault(SimError):

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import bisect
 import difflib
-import enum
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,38 +17,16 @@ from types import MappingProxyType
 from . import _core
 from .counters import Counters
 from .elf import Image, Symbol, read_image
-from .errors import FAULTS, BadAddress, MachineFault, UnknownDevice, UnknownSymbol
+from .errors import FAULTS, BadAddress, MachineFault, PowerLost, UnknownDevice, UnknownSymbol
+from .functions import code_index, profile_slots
+from .stops import FAULT, STOPS, Stop, WatchEvent
+
+__all__ = ["Machine", "Stop", "WatchEvent"]
 
 _DATA = Path(__file__).parent / "data"
 _FOREVER = 2**63
+_NEVER = 2**64 - 1
 RESET_VECTOR = 55
-
-
-class Stop(enum.Enum):
-    """Why ``run`` returned."""
-
-    UNTIL = "until"
-    CYCLES = "cycles"
-    HALT = "halt"  #: the CPU sleeps and nothing modelled can wake it
-
-
-@dataclass(frozen=True)
-class WatchEvent:
-    """One write to a watched word.
-
-    Attributes:
-        address: address of the word.
-        value: the word after the write, 0-65535.
-        pc: address of the writing instruction (for a DMA write: of the instruction before it).
-        cycles: MCLK cycles when that instruction or transfer was complete.
-        counters: all counters at that moment.
-    """
-
-    address: int
-    value: int
-    pc: int
-    cycles: int
-    counters: Counters
 
 
 @dataclass(frozen=True)
@@ -94,6 +71,7 @@ class Machine:
         self._image = Image((), {}, ())
         self._index: tuple[list[int], list[Symbol]] = ([], [])
         self._profiled: list[str] = []
+        self._breakpoints: tuple[int, ...] = ()
 
     def load(self, path: str | Path) -> None:
         """Write an ELF image into memory, take its symbols, and start over: counters and time are zero.
@@ -105,7 +83,7 @@ class Machine:
         for address, data in image.segments:
             self._core.write(address, data)
         self._image = image
-        self._index = _code_index(image)
+        self._index = code_index(image)
         self._profiled = []
         self._core.profile_enable([])
         self._core.forget()
@@ -114,30 +92,98 @@ class Machine:
         for address, data in ram:
             self._core.write(address, data)
 
-    def run(self, until: str | int | None = None, max_cycles: int | None = None) -> Stop:
-        """Execute until the PC arrives at ``until``, ``max_cycles`` have passed, or the CPU sleeps for good.
+    def run(
+        self,
+        until: str | int | None = None,
+        max_cycles: int | None = None,
+        *,
+        max_instructions: int | None = None,
+        max_nvm_writes: int | None = None,
+        tear: bool = True,
+        stop_at_watch: bool = False,
+    ) -> Stop:
+        """Execute until the PC arrives at ``until``, a limit is reached, or the CPU sleeps for good.
 
         At least one instruction is executed unless the CPU sleeps, so ``run(until=X)`` at ``PC == X`` goes on to
         the next arrival. Stops between instructions: at the first one at or after the limit. Releases the GIL;
         Ctrl-C works.
 
+        Args:
+            until: symbol or address.
+            max_cycles: MCLK cycles from now.
+            max_instructions: instructions from now, exact.
+            max_nvm_writes: writes of the on-chip FRAM from now; a 20- or 32-bit store is two.
+            tear: stop exactly after that write, inside the instruction or DMA block; the power is gone then and only
+                `power_cycle` may follow. Without it the instruction is finished.
+            stop_at_watch: stop after an instruction that wrote a watched word.
+
         Raises:
             MachineFault: the program did something impossible or unmodelled (subclasses say what). The machine
                 stays at that instruction, which may be half executed.
+            PowerLost: the power was cut before and the machine was not power-cycled.
             UnknownSymbol: ``until`` is not in the image.
         """
-        target = -1 if until is None else self._address(until)
-        if target != -1 and (target & 1 or not 0 <= target < 0x100000):
+        target = self._target(until)
+        limits = {"max_cycles": max_cycles, "max_instructions": max_instructions, "max_nvm_writes": max_nvm_writes}
+        for name, value in limits.items():
+            if value is not None and value < (0 if name == "max_cycles" else 1):
+                raise ValueError(f"{name} must not be {'negative' if name == 'max_cycles' else '< 1'}, got {value}")
+        self._alive()
+        writes = _NEVER if max_nvm_writes is None else self.nvm_writes + max_nvm_writes
+        self._core.set_limits(
+            _NEVER if max_instructions is None else self.instructions + max_instructions,
+            _NEVER if tear else writes,
+            writes if tear else _NEVER,
+            stop_at_watch,
+        )
+        why = self._core.run(target, _FOREVER if max_cycles is None else min(max_cycles, _FOREVER))
+        return self._stopped(why)
+
+    def run_metered(
+        self,
+        prices: Sequence[float],
+        available_j: float,
+        input_w: float,
+        max_cycles: int,
+        until: str | int | None = None,
+    ) -> Stop:
+        """Run until ``available_j`` is spent: ``Stop.SUPPLY`` at the first instruction boundary without energy.
+
+        Args:
+            prices: joules by counter, in the order of `Counters`' fields (`EnergyModel.prices`).
+            available_j: energy at the start.
+            input_w: power that comes in meanwhile; negative for a constant load.
+            max_cycles: MCLK cycles from now.
+            until: symbol or address.
+
+        Raises:
+            MachineFault, PowerLost, UnknownSymbol: as `run`.
+        """
+        target = self._target(until)
+        self._alive()
+        self._core.set_limits(_NEVER, _NEVER, _NEVER, False)
+        return self._stopped(
+            self._core.run_metered(target, min(max_cycles, _FOREVER), list(prices), available_j, input_w)
+        )
+
+    def _target(self, until: str | int | None) -> int:
+        if until is None:
+            return -1
+        target = self._address(until)
+        if target & 1 or not 0 <= target < 0x100000:
             raise BadAddress(f"until=0x{target:05X} is not the address of an instruction")
-        if target != -1 and not any(first <= target <= last for _, first, last in self._device.memories):
+        if not any(first <= target <= last for _, first, last in self._device.memories):
             raise BadAddress(f"until=0x{target:05X} lies outside memory and can never be reached")
-        budget = _FOREVER if max_cycles is None else max_cycles
-        if budget < 0:
-            raise ValueError(f"max_cycles must not be negative, got {max_cycles}")
-        why = self._core.run(target, min(budget, _FOREVER))
-        if why == 3:
+        return target
+
+    def _alive(self) -> None:
+        if self._core.dead:
+            raise PowerLost("the power was cut inside an instruction; call power_cycle() before running on")
+
+    def _stopped(self, why: int) -> Stop:
+        if why == FAULT:
             raise self._fault()
-        return (Stop.UNTIL, Stop.CYCLES, Stop.HALT)[why]
+        return STOPS[why]
 
     def read(self, where: str | int, size: int | None = None) -> bytes:
         """Memory as the host sees it: no cycles, no events, no checks for initialisation.
@@ -204,6 +250,11 @@ class Machine:
         return self._core.instructions
 
     @property
+    def nvm_writes(self) -> int:
+        """Writes of the on-chip FRAM since ``load``, by CPU and DMA; what ``max_nvm_writes`` counts."""
+        return self._core.nvm_writes
+
+    @property
     def time_s(self) -> float:
         """Simulated seconds since ``load``, across changes of MCLK."""
         return self._core.time_s
@@ -229,17 +280,21 @@ class Machine:
         self._check_span(where, address, 1, 0)
         self._core.watch(address)
 
+    def unwatch(self, where: str | int) -> None:
+        """Stop logging writes to the word at ``where``."""
+        self._core.unwatch(self._address(where))
+
     def watch_log(self, clear: bool = True) -> list[WatchEvent]:
         """The writes seen so far, oldest first; ``clear`` forgets them."""
         out = []
-        for address, value, pc, flat in self._core.watch_log(clear):
+        for address, value, pc, time_s, flat in self._core.watch_log(clear):
             counters = Counters.of(flat)
-            out.append(WatchEvent(address, value, pc, counters.cycles, counters))
+            out.append(WatchEvent(address, value, pc, counters.cycles, counters, time_s))
         return out
 
     def profile(self, on: bool = True) -> None:
         """Start (from zero) or stop attributing counters to functions. Costs no speed while off."""
-        starts, names = _profile_slots(self._image, self._index)
+        starts, names = profile_slots(self._image, self._index)
         self._profiled = names if on else []
         self._core.profile_enable(starts if on else [])
 
@@ -261,6 +316,7 @@ class Machine:
         other = object.__new__(Machine)
         other._device, other._allow, other._image = self._device, self._allow, self._image
         other._index, other._profiled = self._index, list(self._profiled)
+        other._breakpoints = self._breakpoints
         other._core = self._core.fork()
         return other
 
@@ -271,6 +327,28 @@ class Machine:
             power_on: also lose power: SRAM, LEA RAM and registers come back as fresh random bits. FRAM stays.
         """
         self._core.reset(power_on)
+
+    def power_cycle(self, off_s: float = 0.0) -> None:
+        """Lose power and come back ``off_s`` seconds later.
+
+        SRAM, LEA RAM, tiny RAM and registers hold fresh random bits that count as uninitialised, peripherals their
+        reset values; FRAM stays. The same seed gives the same bits. Counters go on, time passes.
+        """
+        if off_s < 0:
+            raise ValueError(f"off_s must not be negative, got {off_s}")
+        self._core.reset(True)
+        self._core.pass_time(off_s)
+
+    @property
+    def breakpoints(self) -> tuple[int, ...]:
+        """Addresses at which ``run`` stops before the instruction (not when it starts there); no cost elsewhere."""
+        return self._breakpoints
+
+    @breakpoints.setter
+    def breakpoints(self, places: Iterable[str | int]) -> None:
+        addresses = tuple(dict.fromkeys(self._target(place) for place in places))
+        self._core.set_breakpoints(list(addresses))
+        self._breakpoints = addresses
 
     def interrupt(self, index: int) -> None:
         """Request the interrupt with vector ``0xFF90 + 2 * index``; accepted when GIE allows (53, 54: always)."""
@@ -327,33 +405,3 @@ class Machine:
         pc, cycles = self.pc, self.cycles
         text = f"at {self.where(pc)}, cycle {cycles}: {message}"
         return cls(text, kind=word, address=address, pc=pc, cycles=cycles)
-
-
-def _code_index(image: Image) -> tuple[list[int], list[Symbol]]:
-    """Symbols that name code, by rising address; functions win over labels at the same address."""
-    best: dict[int, Symbol] = {}
-    spans = sorted((s.address, s.address + s.size) for s in image.symbols.values() if s.kind == "func" and s.size)
-    starts = [a for a, _ in spans]
-
-    def inside_function(address: int) -> bool:
-        i = bisect.bisect_left(starts, address) - 1
-        return i >= 0 and address < spans[i][1]
-
-    for symbol in sorted(image.symbols.values(), key=lambda s: (s.kind != "func", s.name)):
-        if symbol.kind == "object" or not any(a <= symbol.address < b for a, b in image.code):
-            continue
-        if symbol.kind == "label" and inside_function(symbol.address):
-            continue
-        best.setdefault(symbol.address, symbol)
-    ordered = sorted(best)
-    return ordered, [best[a] for a in ordered]
-
-
-def _profile_slots(image: Image, index: tuple[list[int], list[Symbol]]) -> tuple[list[int], list[str]]:
-    """Rising start addresses and a name for each; slot 0 begins at address 0 and is nobody's."""
-    marks: dict[int, str] = {0: "?"}
-    for _, end in image.code:
-        marks.setdefault(end + (end & 1), "?")
-    for start, symbol in zip(*index, strict=True):
-        marks[start] = symbol.name
-    return sorted(marks), [marks[a] for a in sorted(marks)]

@@ -4,6 +4,7 @@
 //
 // Modelled / Not modelled: see machine.h.
 #include "machine.h"
+#include "meter.h"
 
 #include <memory>
 #include <nanobind/nanobind.h>
@@ -89,11 +90,11 @@ void write_bytes(Machine &m, uint32_t address, nb::bytes data) {
                  static_cast<uint32_t>(data.size()));
 }
 
-std::vector<std::tuple<uint32_t, uint32_t, uint32_t, std::vector<int64_t>>> watch_log(Machine &m,
-                                                                                      bool clear) {
-    std::vector<std::tuple<uint32_t, uint32_t, uint32_t, std::vector<int64_t>>> out;
+std::vector<std::tuple<uint32_t, uint32_t, uint32_t, double, std::vector<int64_t>>> watch_log(Machine &m,
+                                                                                              bool clear) {
+    std::vector<std::tuple<uint32_t, uint32_t, uint32_t, double, std::vector<int64_t>>> out;
     for (const sw::WatchEvent &e : m.watch_events)
-        out.emplace_back(e.address, e.value, e.pc, flatten(e.counters));
+        out.emplace_back(e.address, e.value, e.pc, e.time_s, flatten(e.counters));
     if (clear) {
         m.watch_events.clear();
         m.watch_open = 0;
@@ -126,22 +127,48 @@ void set_register(Machine &m, uint32_t index, uint32_t value) {
     m.r[index] = index == sw::kSr ? value & sw::kSrMask : index == sw::kCg ? 0 : value & sw::kAddressMask;
 }
 
-int run_sliced(Machine &m, int64_t until, uint64_t max_cycles) {
-    // In slices, so that Ctrl-C works. The core tests `until` before the limit, so a slice never hides an
-    // arrival.
+// In slices, so that Ctrl-C works. The core tests `until` before the limit, so a slice never hides an
+// arrival.
+template <class Slice> int in_slices(Machine &m, uint64_t max_cycles, Slice slice) {
     constexpr uint64_t kSlice = 100000000;
-    if (until > sw::kAddressMask) throw std::out_of_range("until");
     uint64_t end = m.n.cycles + max_cycles < m.n.cycles ? ~0ull : m.n.cycles + max_cycles;
     for (;;) {
         uint64_t left = end - m.n.cycles;
         sw::Reason why;
         {
             nb::gil_scoped_release release;
-            why = m.run(until, left < kSlice ? left : kSlice);
+            why = slice(left < kSlice ? left : kSlice);
         }
         if (why != sw::Reason::Cycles || m.n.cycles >= end) return static_cast<int>(why);
         if (PyErr_CheckSignals() != 0) throw nb::python_error();
     }
+}
+
+int run_sliced(Machine &m, int64_t until, uint64_t max_cycles) {
+    if (until > sw::kAddressMask) throw std::out_of_range("until");
+    return in_slices(m, max_cycles, [&](uint64_t cycles) { return m.run(until, cycles); });
+}
+
+int run_metered(Machine &m, int64_t until, uint64_t max_cycles, const std::vector<double> &prices,
+                double available_j, double input_w) {
+    if (until > sw::kAddressMask) throw std::out_of_range("until");
+    if (prices.size() != flatten(m.n).size()) throw std::invalid_argument("one price for each counter");
+    sw::Meter meter(prices, available_j, input_w);
+    meter.start(flatten(m.n), m.cs.time_s(m.n.cycles));
+    return in_slices(m, max_cycles, [&](uint64_t cycles) { return meter.run(m, until, cycles, flatten); });
+}
+
+void set_limits(Machine &m, uint64_t instructions, uint64_t write_pause, uint64_t write_cut, bool at_watch) {
+    m.limits.instructions = instructions;
+    m.limits.write_pause = write_pause;
+    m.limits.write_cut = write_cut;
+    m.limits.at_watch = at_watch;
+}
+
+void set_breakpoints(Machine &m, const std::vector<uint32_t> &addresses) {
+    for (uint32_t a : addresses)
+        if ((a & 1) || a >= m.memory.size()) throw std::out_of_range("breakpoint");
+    m.limits.breakpoints = addresses;
 }
 
 } // namespace
@@ -152,6 +179,14 @@ NB_MODULE(_core, m) {
         .def(nb::new_(&make), "ranges"_a, "seed"_a, "allow_uninitialised"_a)
         .def("reset", &Machine::reset, "power_on"_a)
         .def("run", &run_sliced, "until"_a, "max_cycles"_a)
+        .def("run_metered", &run_metered, "until"_a, "max_cycles"_a, "prices"_a, "available_j"_a, "input_w"_a)
+        .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a)
+        .def("set_breakpoints", &set_breakpoints, "addresses"_a)
+        .def("unwatch", &Machine::remove_watch, "address"_a)
+        .def(
+            "pass_time", [](Machine &self, double seconds) { self.cs.base_s += seconds; }, "seconds"_a)
+        .def_prop_ro("nvm_writes", [](const Machine &self) { return self.n.writes[sw::kFram]; })
+        .def_prop_ro("dead", [](const Machine &self) { return self.dead; })
         .def("fork", [](const Machine &self) { return std::make_unique<Machine>(self); })
         .def("interrupt", &Machine::raise_interrupt, "index"_a)
         .def("read", &read_bytes, "address"_a, "size"_a)

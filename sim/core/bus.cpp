@@ -74,6 +74,7 @@ template <Size S> void Machine::write_slow(uint32_t a, uint32_t v) {
         if (S == Size::W) memory[a + 1] = static_cast<uint8_t>(v >> 8);
         invalidate(a);
         if (!watches.empty()) log_write(a);
+        if (region == kFram && n.writes[kFram] >= nvm_stop) nvm_reached();
         return;
     }
     if (region == kPeripheral || region == kLow) {
@@ -107,7 +108,7 @@ void Machine::log_write(uint32_t address) {
     uint32_t word = address & ~1u;
     if (std::find(watches.begin(), watches.end(), word) == watches.end()) return;
     watch_events.push_back(
-        {word, static_cast<uint16_t>(load16(memory.data() + word)), pc_of(op), Counters{}});
+        {word, static_cast<uint16_t>(load16(memory.data() + word)), pc_of(op), Counters{}, 0.0});
     attention(); // the counters are filled in at the end of the instruction
 }
 

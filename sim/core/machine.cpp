@@ -66,7 +66,7 @@ void Machine::reset(bool power_on) {
     wdt.cleared_at = n.cycles;
     board = Board{};
     pending = 0;
-    gie_hold = in_dma = false;
+    gie_hold = in_dma = dead = false;
     fault = Fault{FaultKind::None, 0, ""};
     r[kPc] = load16(memory.data() + 0xFFFE); // reset vector
 }
@@ -101,7 +101,10 @@ const Op *Machine::accept_interrupt(const Op *next, int index) {
 }
 
 void Machine::close_watches() {
-    for (; watch_open < watch_events.size(); ++watch_open) watch_events[watch_open].counters = n;
+    for (; watch_open < watch_events.size(); ++watch_open) {
+        watch_events[watch_open].counters = n;
+        watch_events[watch_open].time_s = cs.time_s(n.cycles);
+    }
 }
 
 // Runs between two instructions when something may need attention. Returns nullptr to leave the loop.
@@ -119,6 +122,7 @@ const Op *Machine::service(const Op *next, bool started, Reason &why) {
         why = Reason::Cycles;
         return nullptr;
     }
+    if (started && limit_reached(why)) return nullptr;
     if (gie_hold && !(r[kSr] & kCpuOff)) {
         gie_hold = false;
         stop_at = 0; // look again after one more instruction
@@ -135,7 +139,7 @@ const Op *Machine::service(const Op *next, bool started, Reason &why) {
         why = Reason::Halt;
         return nullptr;
     }
-    stop_at = std::min({limit, dma.next_event(), wdt.expires()});
+    stop_at = std::min({limit, dma.next_event(), wdt.expires(), limits.next(n.cycles, n.instructions)});
     return next;
 }
 
@@ -157,9 +161,16 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
                     break;
                 }
             }
+            if (SW_UNLIKELY(!next->fn)) {
+                if (started && limits.breaks_at(pc_of(next))) {
+                    why = Reason::Break;
+                    break;
+                }
+                op = next;
+                decode(const_cast<Op *>(next));
+            }
             started = true;
             op = next;
-            if (SW_UNLIKELY(!next->fn)) decode(const_cast<Op *>(next));
             if constexpr (Profiled) {
                 uint16_t slot = function_of[static_cast<size_t>(next - ops.data())];
                 if (slot != profile_slot) {
@@ -182,6 +193,11 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
         next = op;
         in_dma = false;
         why = Reason::Fault;
+    } catch (const PowerCut &) {
+        next = op;
+        in_dma = false;
+        dead = true;
+        why = Reason::Writes;
     }
     close_watches();
     r[kPc] = pc_of(next);
@@ -198,11 +214,14 @@ Reason Machine::run(int64_t until, uint64_t max_cycles) {
     const Op *table = ops.reserve(memory.size() / 2 + 8); // a few entries behind the end fault when decoded
     limit = n.cycles + max_cycles < n.cycles ? ~0ull : n.cycles + max_cycles;
     const Op *stop = until < 0 ? nullptr : table + (until >> 1);
-    if (!profiling) return loop<false>(stop);
-    Reason why = loop<true>(stop);
-    profile_flush();
+    if (dead) return Reason::Writes;
+    Reason why = enter(stop);
+    if (profiling) profile_flush();
     return why;
 }
+
+template Reason Machine::loop<false>(const Op *);
+template Reason Machine::loop<true>(const Op *);
 
 void Machine::profile_enable(const std::vector<uint32_t> &starts) {
     function_of.assign(memory.size() / 2 + 8, 0);

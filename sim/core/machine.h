@@ -14,6 +14,7 @@
 #include "dma.h"
 #include "faults.h"
 #include "fram.h"
+#include "limits.h"
 #include "memory.h"
 #include "mpy32.h"
 #include "op.h"
@@ -34,9 +35,20 @@ struct WatchEvent {
     uint16_t value;
     uint32_t pc;
     Counters counters; // at the end of the writing instruction or transfer
+    double time_s;     // likewise
 };
 
-enum class Reason : int { Until = 0, Cycles = 1, Halt = 2, Fault = 3 };
+enum class Reason : int {
+    Until = 0,
+    Cycles = 1,
+    Halt = 2,
+    Fault = 3,
+    Instructions = 4,
+    Writes = 5,
+    Break = 6,
+    Watch = 7,
+    Supply = 8
+};
 
 struct Machine {
     static constexpr uint32_t kRamEnd = 0x4000; // volatile memory lies below
@@ -46,6 +58,7 @@ struct Machine {
     // --- hot state
     uint32_t r[16] = {}; // r[0] is the PC between runs; r[3] stays 0
     uint64_t stop_at = 0;
+    uint64_t nvm_stop = ~0ull; // FRAM write that needs attention (limits.h)
     Counters n;
     Frctl frctl;
     const Op *op = nullptr; // instruction in execution, valid inside run()
@@ -65,6 +78,8 @@ struct Machine {
     Board board;
     uint64_t pending = 0; // interrupts raised from outside, by vector index
     uint64_t limit = 0;
+    Limits limits;
+    bool dead = false; // power was cut inside an instruction: only a power cycle helps
     uint64_t random_state;
     bool allow_uninitialised = false;
     std::vector<MemoryRange> ranges;
@@ -91,6 +106,7 @@ struct Machine {
     void host_read(uint32_t address, uint8_t *out, uint32_t size) const;
     void host_write(uint32_t address, const uint8_t *data, uint32_t size);
     void add_watch(uint32_t address);
+    void remove_watch(uint32_t address);
     void profile_enable(const std::vector<uint32_t> &starts); // sorted starts; slot i begins at starts[i]
     void profile_flush();
 
@@ -107,12 +123,15 @@ struct Machine {
     template <Size S> SW_NOINLINE void write_slow(uint32_t a, uint32_t v);
     SW_NOINLINE void fetch_slow(const Op *o);
     SW_COLD void read_fault(uint32_t a, bool word);
+    SW_COLD void nvm_reached();
     uint16_t peripheral_read(uint32_t address);
     void peripheral_write(uint32_t address, uint16_t value, uint16_t lanes);
     void invalidate(uint32_t address); // forget instructions that hold this word
     void log_write(uint32_t address);
     void randomise(uint32_t first, uint32_t last);
     template <bool Profiled> Reason loop(const Op *until);
+    bool limit_reached(Reason &why) const;
+    Reason enter(const Op *until);
     const Op *service(const Op *next, bool started, Reason &why);
     const Op *accept_interrupt(const Op *next, int index);
     int pending_interrupt() const;
@@ -183,6 +202,7 @@ template <Size S> inline void Machine::write(uint32_t a, uint32_t v) {
             *p = static_cast<uint8_t>(v);
         else
             store16(p, v);
+        if (SW_UNLIKELY(n.writes[kFram] >= nvm_stop)) nvm_reached();
         return;
     }
     write_slow<S>(a, v);
