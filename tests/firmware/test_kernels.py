@@ -352,6 +352,29 @@ def test_an_interrupt_at_every_instruction_changes_nothing(bench: Bench, name: s
     assert fired >= 5
 
 
+HELPER_CALLS = {
+    "__mspabi_mpyi": (1234, 0x8765),
+    "__mspabi_mpyl": (0x5678, 0x1234, 0x4321, 0x8765),
+    "__mspabi_divli": (0x5678, 0x9234, 0x0321, 0x0000),
+    "__mspabi_remi": (0x8765, 77),
+    "__mspabi_sral": (0x5678, 0x9234, 11),
+    "memmove": (ARRAY + 4, ARRAY, 9),
+}
+
+
+@pytest.mark.parametrize("name", HELPER_CALLS)
+def test_an_interrupt_in_a_helper_changes_nothing(bench: Bench, name: str) -> None:
+    def place() -> int:
+        bench.put(ARRAY, range(32))
+        return bench.start(name, *HELPER_CALLS[name], gie=True)
+
+    def read(machine: Machine) -> list[bytes]:
+        high = machine.registers[13] if name.endswith(("l", "li")) else 0
+        return [machine.read(ARRAY, 64), high.to_bytes(4, "little")]
+
+    assert every_instruction(bench, place, read) >= 4
+
+
 def test_a_handler_that_loses_a_register_is_caught(bench: Bench) -> None:
     """First test the tester: an interrupt routine that saves 16 bits only must break a kernel with 20-bit addresses."""
     case = fixed_cases(7)["sw_dot_csr_s16_cpu"]

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from rig import KERNELS, ROOT, TARGET, Bench, Workshop, assert_device, assert_host, fixed_cases
-from strategies import inputs_for, lenet, random_graph, tiny
+from rig import KERNELS, ROOT, TARGET, Bench, Board, Workshop, assert_device, assert_host, fixed_cases
+from strategies import Chain, inputs_for, lenet, make_params, random_graph, tiny
 
 from codegen.build import build, toolchain
 from codegen.emit import emit_project, write_project
+from codegen.ops import AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu
 
 GCC = pytest.param(
     "gcc",
@@ -57,6 +59,25 @@ def test_models_build_through_the_front_door(name: str, tmp_path: Path) -> None:
             assert_host(graph, built.program, inputs_for(graph, 3, 1))
         else:
             assert_device(graph, built.program, inputs_for(graph, 2, 1))
+
+
+@pytest.mark.parametrize("name", ["zig", GCC])
+def test_the_largest_scratch_leaves_the_promised_stack(name: str, tmp_path: Path) -> None:
+    """Every kernel, and a filter longer than SRAM holds: the planner's reserve is enough for any model."""
+    chain = Chain((110, 4, 4), 0, 15, 2)
+    ones = np.ones((2, 110, 3, 3), int)
+    chain.add(Conv2d((3, 3), (1, 1), (1, 1, 1, 1)), make_params(ones * 3, 0, 1, 3, 3), 0, 9000)
+    chain.add(AvgPool((1, 2), (1, 1))).add(MaxPool((2, 1), (1, 1))).add(Relu(), None, 0, 8000)
+    index = np.array([0, 1, 255, 0] * 4 + [1, 0]).reshape(1, 2, 3, 3)
+    chain.add(Conv2d((3, 3)), make_params(np.arange(18).reshape(index.shape), index, 0), 0, 8000)
+    chain.add(Flatten()).add(FullyConnected(), make_params([[5]], [[1]], 0, 3, 3))
+    chain.add(FullyConnected(), make_params([[7], [-7]], 0, 0, 3, 3))
+    workshop = Workshop(tmp_path, name)
+    emitted, program = workshop.build(chain.graph())
+    board = Board(program, emitted)
+    assert board.machine.symbols["__stack_bytes"].address >= TARGET.stack_bytes
+    assert emit_project(chain.graph(), TARGET).schedule.taps < 990
+    assert_device(emitted, program, inputs_for(emitted, 3, 1))
 
 
 @pytest.mark.parametrize("name", [GCC])
