@@ -33,6 +33,9 @@ class Counters:
         dma_words: transfers by the DMA (their accesses are counted above).
         dma_cycles: cycles in which the DMA held the bus.
         interrupts: interrupts accepted.
+        lpm0_cycles: MCLK periods asleep in LPM0 or waking up from it (MCLK itself stands still); likewise 1-4.
+        lpm0_ns: the same in nanoseconds; likewise 1-4.
+        lpm0_wakeups: interrupts that woke the CPU from LPM0; likewise 1-4.
     """
 
     instructions: int = 0
@@ -54,6 +57,21 @@ class Counters:
     dma_words: int = 0
     dma_cycles: int = 0
     interrupts: int = 0
+    lpm0_cycles: int = 0
+    lpm1_cycles: int = 0
+    lpm2_cycles: int = 0
+    lpm3_cycles: int = 0
+    lpm4_cycles: int = 0
+    lpm0_ns: int = 0
+    lpm1_ns: int = 0
+    lpm2_ns: int = 0
+    lpm3_ns: int = 0
+    lpm4_ns: int = 0
+    lpm0_wakeups: int = 0
+    lpm1_wakeups: int = 0
+    lpm2_wakeups: int = 0
+    lpm3_wakeups: int = 0
+    lpm4_wakeups: int = 0
 
     @classmethod
     def of(cls, values: Sequence[int]) -> Counters:
@@ -76,4 +94,5 @@ class Counters:
 
 
 _NAMES = tuple(f.name for f in fields(Counters))
-EVENTS = tuple(n for n in _NAMES if n not in ("instructions", "cycles", "dma_words", "dma_cycles", "interrupts"))
+_OTHERS = ("instructions", "cycles", "dma_words", "dma_cycles", "interrupts")
+EVENTS = tuple(n for n in _NAMES if n not in _OTHERS and not n.endswith(("_ns", "_wakeups")))

@@ -19,6 +19,7 @@ from .counters import Counters
 from .elf import Image, Symbol, read_image
 from .errors import FAULTS, BadAddress, MachineFault, PowerLost, UnknownDevice, UnknownSymbol
 from .functions import code_index, profile_slots
+from .options import resolve
 from .stops import FAULT, STOPS, Stop, WatchEvent
 
 __all__ = ["Machine", "Stop", "WatchEvent"]
@@ -59,15 +60,27 @@ class Machine:
         seed: of the random bits that volatile memory and registers hold after power-on. The same seed gives the
             same run, bit by bit and cycle by cycle.
         allow_uninitialised: let programs read volatile memory that they never wrote (named in ``assumptions``).
+        options: model options by name (``sim/options.py``), named in ``assumptions``.
 
     Raises:
         UnknownDevice: there is no such data file.
+        ValueError: an unknown option or a value outside its range.
     """
 
-    def __init__(self, device: str = "msp430fr5994", *, seed: int = 0, allow_uninitialised: bool = False) -> None:
+    def __init__(
+        self,
+        device: str = "msp430fr5994",
+        *,
+        seed: int = 0,
+        allow_uninitialised: bool = False,
+        options: Mapping[str, float | str] | None = None,
+    ) -> None:
         self._device = _Device.load(device)
         self._allow = allow_uninitialised
         self._core = _core.Machine(list(self._device.ranges), seed & (2**64 - 1), allow_uninitialised)
+        self._options = dict(options or {})
+        for name, value in resolve(self._options).items():
+            self._core.set_option(name, value)
         self._image = Image((), {}, ())
         self._index: tuple[list[int], list[Symbol]] = ([], [])
         self._profiled: list[str] = []
@@ -272,7 +285,8 @@ class Machine:
     def assumptions(self) -> list[str]:
         """Model options and assumptions in use, one sentence each; a report lists them."""
         relaxed = ["allow-uninitialised: reads of volatile memory that was never written are allowed"]
-        return list(self._device.assumptions) + (relaxed if self._allow else [])
+        chosen = [f"option {name}: {value}" for name, value in sorted(self._options.items())]
+        return list(self._device.assumptions) + (relaxed if self._allow else []) + chosen
 
     def watch(self, where: str | int) -> None:
         """Log every write of CPU or DMA to the 16-bit word at ``where`` (host writes are not logged)."""
@@ -317,6 +331,7 @@ class Machine:
         other._device, other._allow, other._image = self._device, self._allow, self._image
         other._index, other._profiled = self._index, list(self._profiled)
         other._breakpoints = self._breakpoints
+        other._options = self._options
         other._core = self._core.fork()
         return other
 

@@ -42,7 +42,22 @@ std::vector<int64_t> flatten(const Counters &c) {
             i(c.writes[sw::kPeripheral]),
             i(c.dma_words),
             i(c.dma_cycles),
-            i(c.interrupts)};
+            i(c.interrupts),
+            i(c.lpm_cycles[0]),
+            i(c.lpm_cycles[1]),
+            i(c.lpm_cycles[2]),
+            i(c.lpm_cycles[3]),
+            i(c.lpm_cycles[4]),
+            i(c.lpm_ns[0]),
+            i(c.lpm_ns[1]),
+            i(c.lpm_ns[2]),
+            i(c.lpm_ns[3]),
+            i(c.lpm_ns[4]),
+            i(c.wakeups[0]),
+            i(c.wakeups[1]),
+            i(c.wakeups[2]),
+            i(c.wakeups[3]),
+            i(c.wakeups[4])};
 }
 
 std::unique_ptr<Machine> make(const std::vector<std::tuple<std::string, uint32_t, uint32_t>> &ranges,
@@ -122,6 +137,18 @@ void profile_enable(Machine &m, const std::vector<uint32_t> &starts) {
     m.profile_enable(starts);
 }
 
+// By source name (irq.h); sources that are not named have no vector on this device.
+void set_vectors(Machine &m, const std::vector<std::tuple<std::string, int>> &vectors) {
+    for (uint8_t &v : m.vectors.of) v = sw::Vectors::kAbsent;
+    for (const auto &[name, index] : vectors) {
+        int source = 0;
+        while (source < sw::Vectors::kSources && name != sw::kIrqNames[source]) ++source;
+        if (source == sw::Vectors::kSources || index < 0 || index > 54)
+            throw std::invalid_argument("interrupt source '" + name + "'");
+        m.vectors.of[source] = static_cast<uint8_t>(index);
+    }
+}
+
 void set_register(Machine &m, uint32_t index, uint32_t value) {
     if (index > 15) throw std::out_of_range("register");
     m.r[index] = index == sw::kSr ? value & sw::kSrMask : index == sw::kCg ? 0 : value & sw::kAddressMask;
@@ -177,7 +204,7 @@ NB_MODULE(_core, m) {
     m.attr("SOURCE_HASH") = SW_CORE_HASH;
     nb::class_<Machine>(m, "Machine")
         .def(nb::new_(&make), "ranges"_a, "seed"_a, "allow_uninitialised"_a)
-        .def("reset", &Machine::reset, "power_on"_a)
+        .def("reset", nb::overload_cast<bool>(&Machine::reset), "power_on"_a)
         .def("run", &run_sliced, "until"_a, "max_cycles"_a)
         .def("run_metered", &run_metered, "until"_a, "max_cycles"_a, "prices"_a, "available_j"_a, "input_w"_a)
         .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a)
@@ -191,13 +218,9 @@ NB_MODULE(_core, m) {
         .def("interrupt", &Machine::raise_interrupt, "index"_a)
         .def("read", &read_bytes, "address"_a, "size"_a)
         .def("write", &write_bytes, "address"_a, "data"_a)
-        .def(
-            "forget",
-            [](Machine &self) {
-                self.n = Counters{};
-                self.cs = sw::Cs{};
-            },
-            "Counters and time to zero.")
+        .def("forget", &Machine::forget, "Counters and time to zero; a reset must follow.")
+        .def("set_option", &Machine::set_option, "name"_a, "value"_a)
+        .def("set_vectors", &set_vectors, "vectors"_a)
         .def("watch", &Machine::add_watch, "address"_a)
         .def("watch_log", &watch_log, "clear"_a)
         .def("profile_enable", &profile_enable, "starts"_a)

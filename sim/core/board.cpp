@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Registers of SFR 0x100, PMM 0x120, RAMCTL 0x158, WDT_A 0x15C, SYS 0x180, ports 0x200-0x27F and PJ 0x320
+// Registers of SFR 0x100, PMM 0x120, RAMCTL 0x158, SYS 0x180, ports 0x200-0x27F and PJ 0x320
 // (TI header msp430fr5994.h).
 //
 // Modelled / Not modelled: see board.h.
@@ -9,9 +9,6 @@
 namespace sw {
 
 namespace {
-
-// WDTCTL (SLAU367 WDT_A): password 5Ah, reads 69h; WDTHOLD 7, WDTSSEL 6:5, WDTTMSEL 4, WDTCNTCL 3, WDTIS 2:0.
-constexpr uint8_t kIntervalLog2[8] = {31, 27, 23, 19, 15, 13, 9, 6};
 
 uint16_t merge(uint16_t old, uint16_t value, uint16_t lanes) {
     return static_cast<uint16_t>((old & ~lanes) | (value & lanes));
@@ -76,34 +73,40 @@ void port_write(uint16_t *p, int reg, uint32_t address, uint16_t value, uint16_t
 
 } // namespace
 
-uint64_t Wdt::expires() const {
-    if (ctl & kHold) return ~0ull;
-    return cleared_at + (1ull << kIntervalLog2[ctl & 7]);
+void Board::reset(ResetKind kind) {
+    Board old = *this;
+    *this = Board{};
+    if (kind == ResetKind::Puc || kind == ResetKind::Por) { // outputs and the pin lock survive
+        pm5ctl0 = old.pm5ctl0;
+        pmmifg = old.pmmifg;
+        for (int port = 0; port < 5; ++port) gpio[port][kOut] = old.gpio[port][kOut];
+    }
 }
 
-uint16_t Wdt::read(Machine &, uint32_t) {
-    return static_cast<uint16_t>(0x6900 | ctl);
+void Board::lines(Machine &m) {
+    if ((sfrifg & sfrie & 2) != 0) user_nmi |= 1u << 2; // SYSUNIV 4: oscillator fault
+    m.set_line(Irq::Wdt, sfrifg & sfrie & 1);
+    m.set_line(Irq::Unmi, user_nmi != 0);
+    m.set_line(Irq::Snmi, system_nmi != 0);
 }
 
-void Wdt::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
-    if (lanes != 0xFFFF || (value >> 8) != 0x5A)
-        raise(FaultKind::Password, address,
-              "WDTCTL written as 0x%04X without the password 5Ah; silicon would reset (SYSRSTIV 18h); write "
-              "0x5Ann as "
-              "a word",
-              value);
-    uint8_t v = static_cast<uint8_t>(value);
-    if (!(v & kHold) && ((v & 0x10) || (v & 0x60)))
-        raise(FaultKind::Unmodelled, address,
-              "WDTCTL = 0x%04X: interval mode and clocks other than SMCLK are not modelled; hold the "
-              "watchdog (0x5A80)",
-              value);
-    if (v & 0x08) cleared_at = m.n.cycles;
-    ctl = static_cast<uint8_t>(v & ~0x08);
-    m.attention();
+void Board::raise_nmi(Machine &m, int sysnmi_vector) {
+    system_nmi |= 1u << (sysnmi_vector / 2);
+    lines(m);
 }
 
-uint16_t Board::read(Machine &, uint32_t address) {
+namespace {
+uint16_t take_lowest(uint32_t &pending) {
+    for (int n = 1; n < 32; ++n) {
+        if (!(pending >> n & 1)) continue;
+        pending &= ~(1u << n);
+        return static_cast<uint16_t>(2 * n);
+    }
+    return 0;
+}
+} // namespace
+
+uint16_t Board::read(Machine &m, uint32_t address) {
     if (address >= 0x200 && address < 0x280)
         return port_read(gpio[(address - 0x200) >> 5], (address & 0x1F) >> 1, address);
     if (address >= 0x320 && address < 0x340) return port_read(gpio[4], (address & 0x1F) >> 1, address);
@@ -117,19 +120,20 @@ uint16_t Board::read(Machine &, uint32_t address) {
     case 0x158: return static_cast<uint16_t>(0x6900 | rcctl);
     case 0x180: return sysctl;
     case 0x19A:
-    case 0x19C: return 0; // SYSUNIV, SYSSNIV: nothing pending
-    case 0x19E: {
-        uint16_t v = sysrstiv;
-        sysrstiv = 0; // reading clears the highest pending cause
+    case 0x19C: { // the highest pending source; reading clears it
+        uint16_t v = take_lowest(address == 0x19A ? user_nmi : system_nmi);
+        if (address == 0x19A && v == 4) sfrie = static_cast<uint16_t>(sfrie & ~2u);
+        lines(m);
         return v;
     }
+    case 0x19E: return m.causes.take();
     default:
         raise(FaultKind::Unmodelled, address, "register 0x%05X (%s) is not modelled", address,
               peripheral_name(address));
     }
 }
 
-void Board::write(Machine &, uint32_t address, uint16_t value, uint16_t lanes) {
+void Board::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
     if (address >= 0x200 && address < 0x280)
         return port_write(gpio[(address - 0x200) >> 5], (address & 0x1F) >> 1, address, value, lanes);
     if (address >= 0x320 && address < 0x340)
@@ -137,25 +141,25 @@ void Board::write(Machine &, uint32_t address, uint16_t value, uint16_t lanes) {
     switch (address) {
     case 0x100:
         sfrie = merge(sfrie, value, lanes);
-        if (sfrie)
-            raise(FaultKind::Unmodelled, address, "SFRIE1 = 0x%04X: these interrupts are not modelled",
-                  sfrie);
-        return;
-    case 0x102: sfrifg = merge(sfrifg, value, lanes); return;
+        if (sfrie & ~3)
+            raise(FaultKind::Unmodelled, address,
+                  "SFRIE1 = 0x%04X: only WDTIE and OFIE are modelled, not the other interrupts", sfrie);
+        return this->lines(m);
+    case 0x102: sfrifg = merge(sfrifg, value, lanes); return this->lines(m);
     case 0x104: sfrrpcr = merge(sfrrpcr, value, lanes); return;
     case 0x120: {
         bool key = (value >> 8) == 0xA5;
         if (lanes == 0xFFFF && !key)
-            raise(FaultKind::Password, address,
-                  "PMMCTL0 written as 0x%04X without the key A5h; silicon would reset (SYSRSTIV 20h); write "
-                  "0xA5nn",
-                  value);
+            return m.violation(address, 0x20,
+                               "PMMCTL0 written as 0x%04X without the key A5h; silicon would reset (SYSRSTIV "
+                               "20h); write 0xA5nn",
+                               value);
         if (lanes & 0xFF00) pmm_unlocked = key;
         if (!(lanes & 0x00FF)) return;
         if (!pmm_unlocked)
             raise(FaultKind::Password, address, "PMMCTL0 written while locked; write A5h to PMMCTL0_H first");
-        if (value & 0x0C)
-            raise(FaultKind::Unmodelled, address, "software reset through PMMCTL0 is not modelled");
+        if (value & 0x04) return m.request_reset(ResetKind::Bor, 0x06); // PMMSWBOR
+        if (value & 0x08) return m.request_reset(ResetKind::Por, 0x14); // PMMSWPOR
         if (value & 0x10) raise(FaultKind::Unmodelled, address, "PMMREGOFF (LPM3.5, LPM4.5) is not modelled");
         pmmctl0 = static_cast<uint16_t>(value & 0x40);
         return;
@@ -171,7 +175,9 @@ void Board::write(Machine &, uint32_t address, uint16_t value, uint16_t lanes) {
             raise(FaultKind::Unmodelled, address, "RAM power-down (RCCTL0 = 0x%04X) is not modelled", value);
         return;
     case 0x180: sysctl = merge(sysctl, value, lanes); return;
-    case 0x19E: sysrstiv = 0; return;
+    case 0x19A: take_lowest(user_nmi); return this->lines(m); // a write clears like a read
+    case 0x19C: take_lowest(system_nmi); return this->lines(m);
+    case 0x19E: m.causes.take(); return;
     default:
         raise(FaultKind::Unmodelled, address, "register 0x%05X (%s) is not modelled", address,
               peripheral_name(address));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events counted by the core; energy is a sum over them.
 //
-// Modelled: every MCLK cycle is one of: an access (fetch, read, write), a wait state, or idle. So
-//   cycles = accesses + wait_cycles + idle, and idle is derived, not counted.
-// Not modelled: clocks other than MCLK, time in low-power modes.
+// Modelled: every MCLK cycle is one of: an access (fetch, read, write), a wait state, asleep, or idle. So
+//   cycles = accesses + wait_cycles + lpm_cycles + idle, and idle is derived, not counted. While the CPU
+//   sleeps time goes on in MCLK periods, whether MCLK runs or not.
+// Not modelled: clocks other than MCLK.
 #pragma once
 
 #include "types.h"
@@ -22,12 +23,16 @@ struct Counters {
     uint64_t dma_words = 0;
     uint64_t dma_cycles = 0;
     uint64_t interrupts = 0;
+    uint64_t lpm_cycles[5] = {}; // asleep or waking up, by low-power mode
+    uint64_t lpm_ns[5] = {};
+    uint64_t wakeups[5] = {};
 
     int64_t idle_cycles() const {
         uint64_t used = wait_cycles;
         for (uint64_t v : fetch_words) used += v;
         for (uint64_t v : reads) used += v;
         for (uint64_t v : writes) used += v;
+        for (uint64_t v : lpm_cycles) used += v;
         return static_cast<int64_t>(cycles - used);
     }
 };
@@ -45,6 +50,11 @@ inline Counters delta(const Counters &a, const Counters &b) {
     d.dma_words = a.dma_words - b.dma_words;
     d.dma_cycles = a.dma_cycles - b.dma_cycles;
     d.interrupts = a.interrupts - b.interrupts;
+    for (int i = 0; i < 5; ++i) {
+        d.lpm_cycles[i] = a.lpm_cycles[i] - b.lpm_cycles[i];
+        d.lpm_ns[i] = a.lpm_ns[i] - b.lpm_ns[i];
+        d.wakeups[i] = a.wakeups[i] - b.wakeups[i];
+    }
     return d;
 }
 
@@ -60,6 +70,11 @@ inline void accumulate(Counters &a, const Counters &b) {
     a.dma_words += b.dma_words;
     a.dma_cycles += b.dma_cycles;
     a.interrupts += b.interrupts;
+    for (int i = 0; i < 5; ++i) {
+        a.lpm_cycles[i] += b.lpm_cycles[i];
+        a.lpm_ns[i] += b.lpm_ns[i];
+        a.wakeups[i] += b.wakeups[i];
+    }
 }
 
 } // namespace sw

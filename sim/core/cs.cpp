@@ -15,6 +15,10 @@ constexpr uint32_t kFramHz = 8000000;
 constexpr uint32_t kCpuHz = 16000000;
 } // namespace
 
+uint32_t Cs::dco_hz() const {
+    return kDco[(ctl[1] >> 6) & 1][(ctl[1] >> 1) & 7];
+}
+
 void Cs::reset(uint64_t now_cycles) {
     double now = time_s(now_cycles);
     *this = Cs{};
@@ -45,11 +49,10 @@ void Cs::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
     if (i == 0) {
         bool key = (value >> 8) == 0xA5;
         if (lanes == 0xFFFF && !key)
-            raise(FaultKind::Password, address,
-                  "CSCTL0 written as 0x%04X without the key A5h in the high byte; silicon would reset "
-                  "(SYSRSTIV "
-                  "24h); write 0xA500, or lock with a byte write to CSCTL0_H",
-                  value);
+            return m.violation(address, 0x24,
+                               "CSCTL0 written as 0x%04X without the key A5h in the high byte; silicon would "
+                               "reset (SYSRSTIV 24h); write 0xA500, or lock with a byte write to CSCTL0_H",
+                               value);
         if (lanes & 0xFF00) unlocked = key;
         return;
     }
@@ -63,11 +66,13 @@ void Cs::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
     if (source != 3)
         raise(FaultKind::Unmodelled, address,
               "CSCTL2 = 0x%04X selects clock %u for MCLK; only the DCO (3) is modelled", ctl[2], source);
-    uint32_t dco = kDco[(ctl[1] >> 6) & 1][(ctl[1] >> 1) & 7];
+    uint32_t dco = dco_hz();
     uint32_t shift = ctl[3] & 7;
-    if (dco == 0 || shift > 5)
-        raise(FaultKind::Unmodelled, address, "CSCTL1 = 0x%04X, CSCTL3 = 0x%04X hold a reserved code", ctl[1],
-              ctl[3]);
+    bool reserved =
+        (ctl[3] >> 4 & 7) > 5 || (ctl[3] >> 8 & 7) > 5 || (ctl[2] >> 4 & 7) > 5 || (ctl[2] >> 8 & 7) > 2;
+    if (dco == 0 || shift > 5 || reserved)
+        raise(FaultKind::Unmodelled, address, "CSCTL1-3 = 0x%04X, 0x%04X, 0x%04X hold a reserved code",
+              ctl[1], ctl[2], ctl[3]);
     uint32_t hz = dco >> shift;
     if (hz != mclk_hz) {
         base_s = time_s(m.n.cycles);
@@ -75,6 +80,7 @@ void Cs::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
         mclk_hz = hz;
         check(m);
     }
+    m.clocks.update(m);
 }
 
 } // namespace sw

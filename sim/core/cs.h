@@ -4,9 +4,8 @@
 // Modelled: CSCTL0 key, DCO table, MCLK from the DCO with its divider, time in seconds integrated over
 // changes;
 //   MCLK above 8 MHz without wait states and above 16 MHz raise (FRAM limit, TI datasheet SLASE54).
-// Not modelled: ACLK, SMCLK (no modelled peripheral uses them; their selections are stored), LFXT, HFXT, VLO
-// and
-//   MODOSC as source of MCLK (raise), settling time of the DCO, erratum CS12 (overshoot).
+// Not modelled: LFXT, HFXT, VLO and MODOSC as source of MCLK (raise), settling time of the DCO, erratum CS12
+//   (overshoot). The other clocks: clocks.h.
 #pragma once
 
 #include "types.h"
@@ -28,6 +27,8 @@ struct Cs {
     double time_s(uint64_t cycles) const {
         return base_s + static_cast<double>(cycles - base_cycles) / mclk_hz;
     }
+    uint32_t dco_hz() const;
+    uint64_t mclk_hz32() const { return uint64_t{dco_hz()} * 32 >> (ctl[3] & 7); } // in 1/32 Hz, exact
     uint16_t read(Machine &m, uint32_t address);
     void write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes);
     void check(Machine &m) const; // MCLK against the wait states

@@ -23,12 +23,31 @@ int step(uint16_t ctl, int shift, bool byte) {
     static constexpr int kSign[4] = {0, 0, -1, 1};
     return kSign[(ctl >> shift) & 3] * (byte ? 1 : 2);
 }
+
+// Trigger numbers somebody raises (TI header msp430fr5994.h, DMAxTSEL).
+bool modelled(int number) {
+    return number <= 9;
+}
 } // namespace
 
 bool Dma::irq() const {
     for (const Channel &c : channel)
         if ((c.ctl & (kIe | kIfg)) == (kIe | kIfg)) return true;
     return false;
+}
+
+bool Dma::listens(int number) const {
+    for (int i = 0; i < kChannels; ++i)
+        if (number != 0 && (channel[i].ctl & kEn) && source(i) == number) return true;
+    return false;
+}
+
+void Dma::trigger(Machine &m, int number) {
+    for (int i = 0; i < kChannels; ++i) {
+        if (!(channel[i].ctl & kEn) || source(i) != number || channel[i].left == 0) continue;
+        requested = static_cast<uint8_t>(requested | (1u << i));
+        m.attention();
+    }
 }
 
 void Dma::transfer(Machine &m, Channel &c) {
@@ -97,7 +116,7 @@ uint16_t Dma::read(Machine &, uint32_t address) {
         switch (address) {
         case 0x500:
         case 0x502:
-        case 0x504: return trigger[(address - 0x500) / 2];
+        case 0x504: return select[(address - 0x500) / 2];
         case 0x508: return 0;
         case 0x50E: // DMAIV: highest-priority flag with its interrupt enabled; reading clears it
             for (int i = 0; i < kChannels; ++i) {
@@ -125,8 +144,9 @@ void Dma::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
     auto merge = [&](uint16_t old) { return static_cast<uint16_t>((old & ~lanes) | (value & lanes)); };
     if (address < 0x510) {
         if (address <= 0x504) {
-            uint16_t &t = trigger[(address - 0x500) / 2];
+            uint16_t &t = select[(address - 0x500) / 2];
             t = merge(t);
+            m.reschedule();
             return;
         }
         if (address == 0x508 && merge(0) == 0) return;
@@ -150,6 +170,7 @@ void Dma::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
     case 0x0: break;
     default: raise(FaultKind::Unmodelled, address, "DMA has no modelled register at 0x%05X", address);
     }
+    for (Timer &t : m.timers) t.sync(m); // flags from before do not trigger
     c.ctl = static_cast<uint16_t>(merge(c.ctl));
     bool request = c.ctl & kReq;
     c.ctl &= static_cast<uint16_t>(~kReq); // clears itself
@@ -158,21 +179,22 @@ void Dma::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
     if (!(c.ctl & kEn)) {
         c.latched = false;
         requested = static_cast<uint8_t>(requested & ~(1u << index));
+        m.reschedule();
         return;
     }
     if ((c.ctl & kLevel) || mode(c.ctl) >= 6)
         raise(FaultKind::Unmodelled, address,
               "DMA%dCTL = 0x%04X: level triggers and repeated bursts are not modelled", index, c.ctl);
-    int source = (trigger[index / 2] >> (8 * (index & 1))) & 0x1F;
-    if (source != 0)
-        raise(FaultKind::Unmodelled, address,
-              "DMA channel %d enabled with trigger %d; only DMAREQ (0) is modelled", index, source);
+    if (!modelled(source(index)))
+        raise(FaultKind::Unmodelled, address, "DMA channel %d enabled with trigger %d, which is not modelled",
+              index, source(index));
     if (!c.latched) {
         c.now_source = c.source;
         c.now_destination = c.destination;
         c.left = c.size;
         c.latched = true;
     }
+    m.reschedule();
     if (request) {
         if (c.left == 0)
             raise(FaultKind::Unmodelled, address, "DMA channel %d triggered with DMAxSZ = 0", index);

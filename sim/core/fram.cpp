@@ -29,10 +29,10 @@ void Frctl::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) 
         }
         if (lanes == 0xFFFF) {
             if (!key)
-                raise(
-                    FaultKind::Password, address,
-                    "FRCTL0 written as 0x%04X without the password A5h in the high byte; silicon would reset "
-                    "(SYSRSTIV 1Ah); write 0xA5nn",
+                return m.violation(
+                    address, 0x1A,
+                    "FRCTL0 written as 0x%04X without the password A5h in the high byte; silicon "
+                    "would reset (SYSRSTIV 1Ah); write 0xA5nn",
                     value);
             unlocked = true;
         } else if (!unlocked) {

@@ -3,16 +3,19 @@
 //
 // Modelled: interrupt acceptance in 6 cycles with PC[19:16] in bits 15:12 of the stacked SR and SR cleared
 // except
-//   SCG0 (SLAU367 1.3.4, 4.2); fixed priority by vector index; one instruction after EINT; sleep while
-//   CPUOFF.
-// Not modelled: wake-up times of low-power modes; time passing while asleep (nothing modelled could end the
-// sleep). ASSUMPTION reti-next: after RETI a pending interrupt is accepted at once, without an instruction in
+//   SCG0 (SLAU367 1.3.4, 4.2); fixed priority by vector index; one instruction after EINT; time events.
+//   Sleep: sleep.cpp. Not modelled: nesting rules of NMIs.
+// ASSUMPTION reti-next: after RETI a pending interrupt is accepted at once, without an instruction in
 // between.
 #include "machine.h"
 
 #include <algorithm>
 
 namespace sw {
+
+namespace {
+constexpr Irq kTimerIrq[6] = {Irq::Ta0, Irq::Ta1, Irq::Ta2, Irq::Ta3, Irq::Ta4, Irq::Tb0};
+}
 
 Machine::Machine(const std::vector<MemoryRange> &map, uint64_t seed, bool allow)
     : random_state(seed), allow_uninitialised(allow), ranges(map) {
@@ -49,36 +52,114 @@ void Machine::randomise(uint32_t first, uint32_t last) {
     }
 }
 
+void Machine::forget() {
+    n = Counters{};
+    cs = Cs{};
+    events = Events{};
+    for (Domain &d : clocks.domain) d = Domain{};
+}
+
 void Machine::reset(bool power_on) {
-    if (power_on) {
+    causes.add(power_on ? 0x02 : 0x04); // SYSRSTIV: brown-out, or the RST pin
+    reset(power_on ? ResetKind::Power : ResetKind::Bor);
+}
+
+void Machine::reset(ResetKind kind) {
+    if (kind == ResetKind::Power) {
+        causes = ResetCauses{};
+        causes.add(0x02);
         randomise(kTinyFirst, kTinyLast);
         for (const MemoryRange &range : ranges)
             if (range.region <= kLeaRam) randomise(range.first, range.last);
         for (uint32_t &reg : r) reg = static_cast<uint32_t>(next_random()) & kAddressMask;
     }
+    reset_due = ResetKind::None;
     r[kSr] = 0;
     r[kCg] = 0;
+    lines = 0;
     frctl.reset();
     cs.reset(n.cycles);
-    dma.reset();
+    clocks.smclk_off = clocks.aclk_off = false;
+    if (kind != ResetKind::Puc) {
+        dma.reset();
+        constexpr int kCompares[6] = {3, 3, 2, 2, 2, 7}; // TA0-TA4, TB0 (TI header msp430fr5994.h)
+        for (int i = 0; i < 6; ++i) timers[i].init(i, kCompares[i]);
+    }
     mpy.reset();
-    wdt = Wdt{};
-    wdt.cleared_at = n.cycles;
-    board = Board{};
+    board.reset(kind);
+    clocks.update(*this);
+    wdt.reset(*this);
     pending = 0;
     gie_hold = in_dma = dead = false;
     fault = Fault{FaultKind::None, 0, ""};
     r[kPc] = load16(memory.data() + 0xFFFE); // reset vector
 }
 
+void Machine::request_reset(ResetKind kind, int cause) {
+    causes.add(cause);
+    reset_due = std::max(reset_due, kind);
+    attention();
+}
+
+void Machine::violation(uint32_t address, int cause, const char *format, unsigned value) {
+    if (!violations_reset) raise(FaultKind::Password, address, format, value);
+    request_reset(ResetKind::Puc, cause);
+}
+
+void Machine::reschedule() {
+    for (Timer &t : timers) {
+        t.sync(*this);
+        t.schedule(*this);
+    }
+    wdt.schedule(*this);
+}
+
+void Machine::fire(Ev e) {
+    int i = static_cast<int>(e);
+    if (e == Ev::Wdt) {
+        wdt.expire(*this);
+    } else if (e >= Ev::TA0 && e <= Ev::TB0) {
+        Timer &t = timers[i - static_cast<int>(Ev::TA0)];
+        t.sync(*this);
+        t.schedule(*this);
+    }
+}
+
+// Events and DMA that are due; a transfer takes time in which further events become due.
+void Machine::settle() {
+    for (;;) {
+        if (events.next <= n.cycles) {
+            Ev e = events.first();
+            events.set(e, kNever);
+            fire(e);
+        } else if (dma.due(n.cycles)) {
+            dma.service(*this);
+            close_watches();
+        } else {
+            return;
+        }
+    }
+}
+
 void Machine::raise_interrupt(int index) {
     pending |= 1ull << index;
 }
 
+// The flag of a source with a vector of its own clears when the interrupt is accepted.
+void Machine::acknowledge(int index) {
+    uint64_t bit = 1ull << index;
+    pending &= ~bit;
+    for (Timer &t : timers)
+        if (bit == vectors.bit(kTimerIrq[t.id])) t.accepted(*this);
+    if (bit == vectors.bit(Irq::Wdt)) {
+        board.sfrifg &= static_cast<uint16_t>(~1u);
+        board.lines(*this);
+    }
+}
+
 int Machine::pending_interrupt() const {
-    uint64_t all = pending | (dma.irq() ? 1ull << 42 : 0);
-    constexpr uint64_t kNonMaskable = (1ull << 53) | (1ull << 54);
-    if (!(r[kSr] & kGie)) all &= kNonMaskable;
+    uint64_t all = pending | lines | (dma.irq() ? vectors.bit(Irq::Dma) : 0);
+    if (!(r[kSr] & kGie)) all &= vectors.bit(Irq::Unmi) | vectors.bit(Irq::Snmi);
     if (all == 0) return -1;
     int index = 63;
     while (!(all >> index & 1)) --index;
@@ -87,10 +168,10 @@ int Machine::pending_interrupt() const {
 
 const Op *Machine::accept_interrupt(const Op *next, int index) {
     uint32_t pc = pc_of(next);
+    if (r[kSr] & kCpuOff) wake_up();
     n.cycles += 6;
     ++n.interrupts;
-    pending &=
-        ~(1ull << index); // single-source flags clear themselves; the DMA flag is cleared through DMAIV
+    acknowledge(index);
     r[kSp] = (r[kSp] - 2) & kAddressMask;
     write<Size::W>(r[kSp], pc & 0xFFFF);
     r[kSp] = (r[kSp] - 2) & kAddressMask;
@@ -110,36 +191,33 @@ void Machine::close_watches() {
 // Runs between two instructions when something may need attention. Returns nullptr to leave the loop.
 const Op *Machine::service(const Op *next, bool started, Reason &why) {
     close_watches();
-    if (n.cycles >= wdt.expires())
-        raise(
-            FaultKind::Unmodelled, 0x15C,
-            "the watchdog was never held and would reset the device now; write 0x5A80 to WDTCTL at start-up");
-    if (dma.due(n.cycles)) {
-        dma.service(*this);
-        close_watches();
-    }
-    if (started && n.cycles >= limit) { // before interrupts: what is pending stays pending for the next run
-        why = Reason::Cycles;
-        return nullptr;
-    }
-    if (started && limit_reached(why)) return nullptr;
-    if (gie_hold && !(r[kSr] & kCpuOff)) {
-        gie_hold = false;
-        stop_at = 0; // look again after one more instruction
-        return next;
-    }
-    int index = pending_interrupt();
-    if (index >= 0) {
-        next = accept_interrupt(next, index);
-    } else if (r[kSr] & kCpuOff) {
-        if (dma.requested) { // a burst is still running: time goes on without the CPU
-            n.cycles = std::max(n.cycles, dma.resume_at);
-            return service(next, started, why);
+    for (;; started = true) {
+        settle();
+        if (reset_due != ResetKind::None) {
+            reset(reset_due);
+            next = jump(r[kPc]);
+            break;
         }
-        why = Reason::Halt;
-        return nullptr;
+        // before interrupts: what is pending stays pending for the next run
+        if (started && n.cycles >= limit) {
+            why = Reason::Cycles;
+            return nullptr;
+        }
+        if (started && limit_reached(why)) return nullptr;
+        if (gie_hold && !(r[kSr] & kCpuOff)) {
+            gie_hold = false;
+            stop_at = 0; // look again after one more instruction
+            return next;
+        }
+        int index = pending_interrupt();
+        if (index >= 0) {
+            next = accept_interrupt(next, index);
+            break;
+        }
+        if (!(r[kSr] & kCpuOff)) break;
+        if (!sleep(why)) return nullptr; // else time has passed: look again
     }
-    stop_at = std::min({limit, dma.next_event(), wdt.expires(), limits.next(n.cycles, n.instructions)});
+    stop_at = std::min({limit, dma.next_event(), events.next, limits.next(n.cycles, n.instructions)});
     return next;
 }
 

@@ -3,7 +3,8 @@
 //
 // Modelled: 1 MB address space in 256-byte pages; SRAM, LEA RAM, FRAM, tiny RAM; uninitialised-read tracking
 // of
-//   volatile memory; interrupts by vector index; sleep; watches; per-function profile.
+//   volatile memory; interrupts by source and by vector index; time events; sleep; watches; per-function
+//   profile.
 // Not modelled: contents of boot ROM and TLV, MPU, LEA, arbitration between bus masters other than the DMA
 // stall.
 #pragma once
@@ -12,12 +13,17 @@
 #include "counters.h"
 #include "cs.h"
 #include "dma.h"
+#include "events.h"
 #include "faults.h"
 #include "fram.h"
+#include "irq.h"
 #include "limits.h"
 #include "memory.h"
 #include "mpy32.h"
 #include "op.h"
+#include "reset.h"
+#include "timer.h"
+#include "wdt.h"
 #include <string>
 #include <vector>
 
@@ -76,7 +82,16 @@ struct Machine {
     Dma dma;
     Wdt wdt;
     Board board;
+    Clocks clocks;
+    Events events;
+    Timer timers[6]; // TA0-TA4, TB0
+    Vectors vectors;
     uint64_t pending = 0; // interrupts raised from outside, by vector index
+    uint64_t lines = 0;   // interrupts that peripherals request, by vector index
+    ResetCauses causes;
+    ResetKind reset_due = ResetKind::None; // performed between two instructions
+    bool violations_reset = false;         // passwords: reset as silicon does, instead of raising
+    double lpm0_wake_ns = 0;               // ASSUMPTION lpm-wake: see sleep.cpp
     uint64_t limit = 0;
     Limits limits;
     bool dead = false; // power was cut inside an instruction: only a power cycle helps
@@ -95,12 +110,28 @@ struct Machine {
 
     Machine(const std::vector<MemoryRange> &map, uint64_t seed, bool allow_uninitialised);
 
-    // --- control (machine.cpp)
-    void reset(bool power_on);
+    // --- control (machine.cpp, options.cpp)
+    bool set_option(const std::string &name, double value); // false: no such option
+    void reset(bool power_on);                              // from outside: loss of power, or the RST pin
+    void reset(ResetKind kind);
+    void forget(); // counters and time to zero; a reset must follow
+    void request_reset(ResetKind kind, int cause);
+    void violation(uint32_t address, int cause, const char *format, unsigned value);
     Reason run(int64_t until, uint64_t max_cycles);
     void raise_interrupt(int index);
     void attention() { stop_at = 0; } // leave the fast path after this instruction
     void decode(Op *op);              // decode.cpp
+    void schedule(Ev e, uint64_t cycle) {
+        events.set(e, cycle);
+        if (cycle < stop_at) stop_at = cycle;
+    }
+    void reschedule(); // clocks or listeners changed: every peripheral names its next event again
+    void set_line(Irq source, bool on) {
+        uint64_t bit = vectors.bit(source);
+        lines = on ? lines | bit : lines & ~bit;
+        if (on) attention();
+    }
+    int low_power_mode() const; // sleep.cpp: 0-4, of a sleeping CPU
 
     // --- host access: no cycles, no events (bus.cpp)
     void host_read(uint32_t address, uint8_t *out, uint32_t size) const;
@@ -133,6 +164,14 @@ struct Machine {
     bool limit_reached(Reason &why) const;
     Reason enter(const Op *until);
     const Op *service(const Op *next, bool started, Reason &why);
+    void settle(); // events and DMA that are due
+    void fire(Ev e);
+    void acknowledge(int index);
+    bool sleep(Reason &why); // sleep.cpp
+    void wake_up();
+    void pass(int mode, uint64_t cycles);
+    bool keeps_awake(Ev e) const;
+    int requested_by(Clk c) const;
     const Op *accept_interrupt(const Op *next, int index);
     int pending_interrupt() const;
     void close_watches();
@@ -232,7 +271,7 @@ inline void Machine::write_sr(uint32_t value) {
     if (value & ~r[kSr] & kGie) gie_hold = true;
     r[kSr] = value;
     if (SW_UNLIKELY(value & (kCpuOff | kGie))) {
-        if ((value & kCpuOff) || pending || dma.irq()) attention();
+        if ((value & kCpuOff) || (pending | lines) || dma.irq()) attention();
     }
 }
 

@@ -54,6 +54,30 @@ uint16_t Machine::peripheral_read(uint32_t address) {
     case 0x54:
     case 0x55:
     case 0x56: return dma.read(*this, address);
+    case 0x34:
+    case 0x35:
+    case 0x36:
+    case 0x37: return timers[0].read(*this, address);
+    case 0x38:
+    case 0x39:
+    case 0x3A:
+    case 0x3B: return timers[1].read(*this, address);
+    case 0x3C:
+    case 0x3D:
+    case 0x3E:
+    case 0x3F: return timers[5].read(*this, address);
+    case 0x40:
+    case 0x41:
+    case 0x42:
+    case 0x43: return timers[2].read(*this, address);
+    case 0x44:
+    case 0x45:
+    case 0x46:
+    case 0x47: return timers[3].read(*this, address);
+    case 0x7C:
+    case 0x7D:
+    case 0x7E:
+    case 0x7F: return timers[4].read(*this, address);
     default: return board.read(*this, address);
     }
 }
@@ -74,6 +98,30 @@ void Machine::peripheral_write(uint32_t address, uint16_t value, uint16_t lanes)
     case 0x54:
     case 0x55:
     case 0x56: return dma.write(*this, address, value, lanes);
+    case 0x34:
+    case 0x35:
+    case 0x36:
+    case 0x37: return timers[0].write(*this, address, value, lanes);
+    case 0x38:
+    case 0x39:
+    case 0x3A:
+    case 0x3B: return timers[1].write(*this, address, value, lanes);
+    case 0x3C:
+    case 0x3D:
+    case 0x3E:
+    case 0x3F: return timers[5].write(*this, address, value, lanes);
+    case 0x40:
+    case 0x41:
+    case 0x42:
+    case 0x43: return timers[2].write(*this, address, value, lanes);
+    case 0x44:
+    case 0x45:
+    case 0x46:
+    case 0x47: return timers[3].write(*this, address, value, lanes);
+    case 0x7C:
+    case 0x7D:
+    case 0x7E:
+    case 0x7F: return timers[4].write(*this, address, value, lanes);
     default: return board.write(*this, address, value, lanes);
     }
 }
