@@ -148,7 +148,7 @@ def _gcc(target: TargetSpec) -> Toolchain:
 
 
 def _host(target: TargetSpec) -> Toolchain:
-    cc = os.environ.get("CC") or next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
+    cc = os.environ.get("CC", "").strip() or next((c for c in ("cc", "gcc", "clang") if shutil.which(c)), None)
     if cc is None:
         raise ToolchainError("no C compiler (cc, gcc or clang) is on PATH; install one, or set CC")
     command = cc.split()
@@ -203,8 +203,8 @@ def compile_and_link(tool: Toolchain, sources: list[Path], includes: list[Path],
     _run(tool.link(program, map_file, objects), f"linking {program.name}", link=True)
 
 
-def build(folder: Path, toolchain_name: str = "zig") -> Built:
-    """Build the project in `folder`; the result is in `folder/<toolchain>`.
+def build(folder: Path, toolchain_name: str = "zig", out: Path | None = None) -> Built:
+    """Build the project in `folder`; the result is in `out`, `folder/<toolchain>` unless given.
 
     Raises:
         GraphFileError, ToolchainError, DoesNotFit, OutputError.
@@ -212,16 +212,16 @@ def build(folder: Path, toolchain_name: str = "zig") -> Built:
     project = read_project(folder)
     target = load_target(project.manifest["target"])
     tool = toolchain(toolchain_name, target)
-    out = folder / tool.name
+    out = out or folder / tool.name
     name = (
         f"{project.graph.name}{'.exe' if os.name == 'nt' else ''}"
         if tool.name == "host"
         else f"{project.graph.name}.elf"
     )
     try:
-        temporary = tempfile.TemporaryDirectory(prefix=f".{tool.name}.", dir=folder)
+        temporary = tempfile.TemporaryDirectory(prefix=f".{tool.name}.", dir=out.parent)
     except OSError as e:
-        raise OutputError(f"{folder} can't be written ({e.strerror})") from e
+        raise OutputError(f"{out.parent} can't be written ({e.strerror})") from e
     with temporary as scratch:
         program, map_file = Path(scratch) / name, Path(scratch) / f"{project.graph.name}.map"
         compile_and_link(tool, _sources(project, tool, target), [firmware_dir() / "include", folder], program, map_file)
@@ -241,9 +241,7 @@ def build(folder: Path, toolchain_name: str = "zig") -> Built:
         "sizes": sizes,
     }
     files[STAMP] = json.dumps(stamp, indent=1) + "\n"
-    replace_folder(out, files)
-    if tool.name == "host":
-        (out / name).chmod(0o755)
+    replace_folder(out, files, executable=name if tool.name == "host" else None)
     return Built(out, out / name, sizes)
 
 
@@ -264,7 +262,7 @@ def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
         stamp = json.loads(stamp_file.read_text(encoding="utf-8"))
         program = folder / toolchain_name / stamp["program"]
         digest, sizes = stamp["digest"], dict(stamp["sizes"])
-    except (OSError, ValueError, KeyError, TypeError) as e:
+    except (OSError, RecursionError, ValueError, KeyError, TypeError) as e:
         raise ToolchainError(f"{folder} has no finished {toolchain_name} build; {hint}") from e
     if digest != project.manifest["digest"] or not program.is_file():
         raise ToolchainError(

@@ -18,6 +18,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from .errors import GraphFileError
 from .files import replace_folder
@@ -113,6 +114,36 @@ def write_project(project: CProject, folder: Path) -> None:
     replace_folder(folder, project.files, derived=BUILDS)
 
 
+class _Layer(BaseModel):
+    """A layer in the manifest: what a report and a debugger need to know of it."""
+
+    model_config = ConfigDict(strict=True)
+    name: str
+    function: str
+    tensor: str
+    storage: dict[str, int | list[int]]
+    encoding: str
+    backend: str
+    macs: list[int]
+    nnz: list[int]
+    weight_bytes: list[int]
+    index_bytes: list[int]
+
+
+class _Manifest(BaseModel):
+    """What every reader of `project.json` relies on."""
+
+    model_config = ConfigDict(strict=True)
+    model: str
+    target: str
+    digest: str
+    sources: list[str]
+    kernels: list[str]
+    layers: list[_Layer]
+    weight_bytes: list[int]
+    index_bytes: list[int]
+
+
 @dataclass(frozen=True)
 class ProjectFolder:
     """An emitted project on disk: its graph and its manifest."""
@@ -134,10 +165,12 @@ def read_project(folder: Path) -> ProjectFolder:
             f"{folder} is not an emitted project (no {MANIFEST}); make it with `swtrain emit-c RUN --out {folder}`"
         )
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
         found = manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise GraphFileError(f"{path} is corrupt ({e!r}); emit the project again") from e
+        if found == FORMAT:
+            _Manifest.model_validate(manifest)
+    except (OSError, RecursionError, ValueError, KeyError, TypeError) as e:
+        raise GraphFileError(f"{path} is corrupt ({' '.join(str(e).split())[:200]}); emit the project again") from e
     if found != FORMAT:
         raise GraphFileError(f"{path} has format {found}, this version reads {FORMAT}; emit the project again")
     return ProjectFolder(folder, load_graph(folder), manifest)

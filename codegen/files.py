@@ -69,7 +69,9 @@ def check_writable(path: Path) -> None:
             pass
 
 
-def replace_folder(folder: Path, files: Mapping[str, str | bytes], derived: Iterable[str] = ()) -> None:
+def replace_folder(
+    folder: Path, files: Mapping[str, str | bytes], derived: Iterable[str] = (), executable: str | None = None
+) -> None:
     """Make `folder` hold `files` in place of what an earlier call generated, all at once.
 
     What a user added to a generated folder is kept. A folder that was not generated is left alone unless it is
@@ -79,6 +81,7 @@ def replace_folder(folder: Path, files: Mapping[str, str | bytes], derived: Iter
         folder: what to replace; a link is followed.
         files: content by name.
         derived: sub-folders that another call generated from the old files; they go with them.
+        executable: the file that may be run.
 
     Raises:
         OutputError: the folder exists and was not generated, or can't be written.
@@ -98,6 +101,8 @@ def replace_folder(folder: Path, files: Mapping[str, str | bytes], derived: Iter
             new.mkdir()
             for name, content in files.items():
                 write_atomic(new / name, content)
+            if executable is not None:
+                (new / executable).chmod(0o755)
             write_atomic(new / RECORD, json.dumps({"generator": "swtrain", "files": sorted(files)}) + "\n")
             _keep(target, new, generated)
             existed = target.exists()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,10 @@ class Params:
             )
         if not 0 <= self.shift <= 30:
             raise GraphError(f"shift {self.shift} is outside 0..30")
-        for array in (self.weight, self.level_index, self.bias):
+        for name in ("weight", "level_index", "bias"):  # copies: the caller's arrays stay his own
+            array = getattr(self, name).copy()
             array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     def at_level(self, level: int) -> Array:
         """int16 weights of `level`; every other weight is 0."""
@@ -137,6 +140,8 @@ class Graph:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tensors", MappingProxyType(dict(self.tensors)))
+        object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
         check(self)
 
     @property
@@ -194,6 +199,9 @@ def check(graph: Graph) -> None:
         raise GraphError(f"graph {graph.name}: {len(graph.levels)} levels; at most {NEVER} are possible")
     if len({n.name for n in graph.nodes}) != len(graph.nodes):
         raise GraphError(f"graph {graph.name}: two nodes share a name")
+    for level in graph.levels:
+        if not 0 <= level.sparsity <= 100:
+            raise GraphError(f"level {level.name}: sparsity {level.sparsity} % is outside 0..100")
     written = {graph.input, *(n.output for n in graph.nodes)}
     if written - set(graph.tensors):
         raise GraphError(f"graph {graph.name}: tensors {sorted(written - set(graph.tensors))} are not described")

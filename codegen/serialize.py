@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -19,6 +20,19 @@ from .ops import op_from_dict
 
 FORMAT = 1
 """Version of the format; a file of another version is refused."""
+
+
+_DAMAGE = (
+    OSError,
+    EOFError,
+    KeyError,
+    RecursionError,
+    NotImplementedError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What damaged bytes make json, zipfile and numpy raise."""
 
 
 class _Part(BaseModel):
@@ -54,9 +68,10 @@ class _Node(_Part):
 
 
 class _Graph(_Part):
-    """The structure of `graph.json`."""
+    """The structure of `graph.json`; `arrays_sha256` binds `graph.npz` to it."""
 
     format: int
+    arrays_sha256: str
     name: str
     input: str
     levels: list[_Level]
@@ -69,6 +84,7 @@ def graph_to_dict(graph: Graph) -> dict[str, Any]:
     """The structure of `graph` without its arrays, as plain JSON values."""
     return {
         "format": FORMAT,
+        "arrays_sha256": hashlib.sha256(npz_bytes(graph_arrays(graph))).hexdigest(),
         "name": graph.name,
         "input": graph.input,
         "levels": [{"name": v.name, "sparsity": v.sparsity, "accuracy_float": v.accuracy_float} for v in graph.levels],
@@ -133,9 +149,12 @@ def load_graph(folder: Path) -> Graph:
         data = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(data, dict) and data.get("format", FORMAT) != FORMAT:
             raise GraphFileError(f"{path} has format {data['format']}, this version reads {FORMAT}; export it again")
-        with np.load(io.BytesIO((folder / "graph.npz").read_bytes()), allow_pickle=False) as archive:
+        structure, content = _Graph.model_validate(data), (folder / "graph.npz").read_bytes()
+        if hashlib.sha256(content).hexdigest() != structure.arrays_sha256:
+            raise GraphFileError(f"{path} and graph.npz do not belong together, or one is damaged; export again")
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-        return _graph(_Graph.model_validate(data), arrays)
+        return _graph(structure, arrays)
     except GraphFileError:
         raise
     except ValidationError as e:
@@ -144,7 +163,16 @@ def load_graph(folder: Path) -> Graph:
         raise GraphFileError(f"{path} is not a graph ({where}: {first['msg']}); export it again") from e
     except CodegenError as e:
         raise GraphFileError(f"{path} does not hold a valid graph: {e}") from e
-    except (OSError, EOFError, KeyError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error) as e:
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        RecursionError,
+        NotImplementedError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as e:
         raise GraphFileError(f"{path} or graph.npz beside it is corrupt ({e!r}); export it again") from e
 
 

@@ -15,8 +15,8 @@ from .ops import Argmax, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu
 from .packing import PackedLayer, PackedModel
 from .target import TargetSpec
 
-LOAD, STORE = "input", "output"
-"""Names of the layers that copy the input in and the logits out."""
+LOAD, STORE = "<input>", "<output>"
+"""Names of the layers that copy the input in and the logits out; a node can hardly be called so."""
 
 TAP_BYTES, ACC_BYTES = 4, 4
 MAX_STEPS = 2**16 - 1
@@ -115,6 +115,8 @@ def plan_schedule(graph: Graph, packed: PackedModel, target: TargetSpec) -> Sche
             raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
     out = graph.output
     layers.append(Layer(STORE, "store", out.name, out.name, (Step((0, _extent(out)[0]), (0, _extent(out)[1])),)))
+    if len({layer.name for layer in layers}) != len(layers):
+        raise UnsupportedOp(f"{graph.name}: no node may be called {LOAD} or {STORE}; rename it")
     steps = sum(len(layer.steps) for layer in layers)
     if steps > MAX_STEPS:
         raise DoesNotFit(f"{graph.name}: {steps:,} steps, the progress word counts {MAX_STEPS:,}; use larger steps")

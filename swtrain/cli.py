@@ -112,7 +112,7 @@ def main() -> None:
 @_known_errors
 def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overrides: Any) -> None:
     """Train one set of weights that holds nested sparse models, and export it."""
-    from .config import load_config
+    from .config import load_config, parse_config
 
     settings = load_config(config, overrides)  # before torch is loaded: a wrong setting is said at once
     from .export import export_run
@@ -120,18 +120,18 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
     from .runs import read_config
     from .train import train as run_training
 
-    if resume and config is None and not any(overrides.values()):
-        settings = read_config(out)
+    if resume and config is None:  # the run knows its own config; options may say again, or where data lies now
+        given = {key: value for key, value in overrides.items() if value is not None}
+        settings = parse_config({**read_config(out).to_dict(), **given})
 
     run_training(settings, out, resume=resume, overwrite=overwrite, progress=ConsoleProgress(console))
     console.print("exporting", highlight=False)
-    export_run(out)
-    metrics = json.loads((out / "metrics.json").read_text())
+    graph = export_run(out)
     table = Table(title=f"{settings.model}, {settings.strategy}, {settings.dataset}")
     for name in ("sparsity %", "weights", "of", "test accuracy %"):
         table.add_column(name, justify="right")
-    for level in metrics["levels"]:
-        table.add_row(level["name"], f"{level['nnz']:,}", f"{level['total']:,}", f"{level['accuracy_float']:.2f}")
+    for k, level in enumerate(graph.levels):
+        table.add_row(level.name, f"{graph.nnz(k):,}", f"{graph.weight_count:,}", f"{level.accuracy_float:.2f}")
     console.print(table)
     console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -100,7 +102,10 @@ def run_host(program: Path, inputs: Int16, level: int, output_shape: tuple[int, 
     Raises:
         DeviceError: the program failed or answered too little.
     """
-    done = subprocess.run([str(program), str(level)], input=inputs.tobytes(), capture_output=True, check=False)
+    try:
+        done = subprocess.run([str(program), str(level)], input=inputs.tobytes(), capture_output=True, check=False)
+    except OSError as e:
+        raise DeviceError(f"{program} can't be started ({e.strerror}); is another command building it?") from e
     if done.returncode != 0:
         raise DeviceError(
             f"{program.name} failed with status {done.returncode}: {done.stderr.decode(errors='replace').strip()}"
@@ -295,6 +300,8 @@ def simulate(
             done += len(result)
             if progress is not None:
                 progress("simulating", done, total)
+    except BrokenProcessPool as e:
+        raise DeviceError("a simulating process was ended from outside (out of memory?); try --jobs 1") from e
     finally:
         pool.shutdown(cancel_futures=True)
     return [[r for r in level if r is not None] for level in found]
@@ -303,8 +310,13 @@ def simulate(
 def host_logits(
     folder: Path, graph: Graph, inputs: Int16, progress: Progress | None = None, batch: int = 1000
 ) -> list[Int16]:
-    """Build the host program of a project and run `inputs` at every level, on all cores."""
-    program = codegen.build.build(folder, "host").program
+    """Build the host program of a project, in a folder of its own, and run `inputs` at every level, on all cores."""
+    with tempfile.TemporaryDirectory(prefix="swtrain-") as scratch:
+        program = codegen.build.build(folder, "host", Path(scratch) / "host").program
+        return _host_logits(program, graph, inputs, progress, batch)
+
+
+def _host_logits(program: Path, graph: Graph, inputs: Int16, progress: Progress | None, batch: int) -> list[Int16]:
     starts = range(0, len(inputs), batch)
     done, total = 0, len(graph.levels) * len(inputs)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each thread waits for a process

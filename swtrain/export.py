@@ -39,7 +39,7 @@ SUPPORTED = "Conv2d, Linear, ReLU, AvgPool2d, MaxPool2d, Flatten, Dropout and Id
 
 def level_name(sparsity: float) -> str:
     """Name of a level: its sparsity as given, `60.24`."""
-    return f"{sparsity:g}"
+    return f"{sparsity:.10g}"
 
 
 def export_graph(model: NestedModel, dataset: Dataset, name: str, accuracies: list[float] | None = None) -> Graph:

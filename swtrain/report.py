@@ -54,8 +54,9 @@ class LayerReport(BaseModel):
 class LevelReport(BaseModel):
     """One level. Cycles, latency and energy are means over the simulated inputs, from request to result.
 
-    `accuracy_*` in percent on `n_test` inputs: float (PyTorch) and device (host C, bit-identical to the
-    simulator on its `n_simulated` inputs). Bytes are what the level reads of weights and indices.
+    `accuracy_*` in percent on `n_test` inputs: float (PyTorch, `None` on another data set than the training's) and
+    device (host C, bit-identical to the simulator on its `n_simulated` inputs). Bytes are what the level reads of
+    weights and indices.
     """
 
     name: str
@@ -152,7 +153,7 @@ def summarize(
         boot_cycles=device.boot_cycles,
         energy_model=energy,
         levels=[
-            _level(project, k, runs[k], accuracy(on_host[k], test.y), len(test), device.mclk_hz)
+            _level(project, k, runs[k], accuracy(on_host[k], test.y), dataset, device.mclk_hz)
             for k in range(len(graph.levels))
         ],
         switches=[_switch(project, device, a, b) for a, b in permutations(range(len(graph.levels)), 2)],
@@ -184,7 +185,7 @@ def _level(
     k: int,
     runs: Sequence[Inference],
     device_accuracy: float,
-    n_test: int,
+    dataset: Dataset,
     mclk_hz: float,
 ) -> LevelReport:
     level, manifest = project.graph.levels[k], project.manifest
@@ -205,10 +206,10 @@ def _level(
     return LevelReport(
         name=level.name,
         sparsity=level.sparsity,
-        accuracy_float=level.accuracy_float,
+        accuracy_float=level.accuracy_float if dataset.name == project.graph.meta.get("dataset") else None,
         accuracy_device=device_accuracy,
         bit_exact=True,  # a difference has raised by now
-        n_test=n_test,
+        n_test=len(dataset.test),
         n_simulated=len(runs),
         mismatches=0,
         cycles=cycles,

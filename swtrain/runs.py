@@ -17,11 +17,13 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from .config import TrainConfig, differing_keys, parse_config
 from .errors import CheckpointError, ConfigError, NestingError, OutputError
@@ -29,6 +31,7 @@ from .models import build_model
 from .nested import NestedModel
 
 FORMAT = 1
+LOCK = ".lock"
 """Version of `checkpoint.pt` and `model.pt`; raised whenever an older program could misread them."""
 CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS = (
     "config.json",
@@ -108,6 +111,28 @@ def read_tensors(path: Path) -> dict[str, Any]:
     return value
 
 
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold `out` for one training; a lock ends with its process, however that ends.
+
+    Raises:
+        OutputError: `out` cannot be created, or another process trains into it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with FileLock(out / LOCK, timeout=0):
+            try:
+                yield
+            finally:
+                (out / LOCK).unlink(missing_ok=True)
+    except Timeout as error:
+        raise OutputError(f"{out}: another process is training here; wait for it, or give another --out") from error
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{out}: cannot create the output folder: {error.strerror or error}") from error
+
+
 def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -> None:
     """Make `out` ready to be written, or refuse before any training.
 
@@ -127,14 +152,12 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         raise OutputError(
             f"{out}: already holds a run; continue it with --resume, replace it with --overwrite, or give another --out"
         )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot create the output folder: {error.strerror or error}") from error
     for name in FILES:  # what a killed process may have left
         for temporary in out.glob(f".{name}.*"):
             temporary.unlink(missing_ok=True)
     if overwrite:
+        for exported in (out / "onnx").glob("level*.onnx"):
+            exported.unlink()
         for name in (*EXPORTED, METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
             (out / name).unlink(missing_ok=True)
     if not (out / CONFIG).exists():
@@ -149,10 +172,15 @@ def read_config(out: Path) -> TrainConfig:
     """
     path = out / CONFIG
     try:
-        return parse_config(json.loads(path.read_text(encoding="utf-8")), str(path))
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_config(stored, str(path))
+        missing = sorted(set(TrainConfig.model_fields) - set(stored))
+        if missing:  # a default in its place would make another run of it
+            raise ConfigError(f"{path}: lacks {', '.join(missing)}")
+        return config
     except FileNotFoundError as error:
         raise CheckpointError(f"{out}: holds no run ({CONFIG} is missing); train with --out {out} first") from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, RecursionError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error}); train again with --overwrite") from error
     except ConfigError as error:
         raise CheckpointError(f"{error}; was it written by another swtrain?") from error
@@ -181,9 +209,12 @@ def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]
     config = read_config(out)
     try:
         metrics: dict[str, Any] = json.loads((out / METRICS).read_text(encoding="utf-8"))
+        accuracies = [float(level["accuracy_float"]) for level in metrics["levels"]]
+        if len(accuracies) != len(config.levels):
+            raise ValueError(f"{len(accuracies)} levels, the config has {len(config.levels)}")
     except FileNotFoundError as error:
         raise CheckpointError(f"{out}: the run is not finished; complete it with --resume") from error
-    except (OSError, ValueError) as error:
+    except (OSError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(f"{out / METRICS}: cannot be read ({error}); train again with --overwrite") from error
     state = read_tensors(out / MODEL)
     nested = NestedModel(build_model(config.model), config.levels)

@@ -37,6 +37,7 @@ from .runs import (
     MODEL,
     load_nested_,
     load_run,
+    locked,
     prepare_out,
     read_tensors,
     write_atomic,
@@ -88,8 +89,10 @@ def train(
             f"config: validation holds out {config.validation:,} examples, but {dataset.name} has only "
             f"{len(dataset.train):,} to train on; give a smaller number"
         )
-    prepare_out(out, config, resume, overwrite)
-    with _torch_settings(config):
+    if resume and not overwrite and not out.exists():
+        raise CheckpointError(f"{out}: holds no run to resume; check --out, or leave --resume out")
+    with locked(out), _torch_settings(config):
+        prepare_out(out, config, resume, overwrite)
         try:
             return _Trainer(config, dataset, out, progress).run()
         finally:
@@ -278,14 +281,15 @@ class _Trainer:
             load_nested_(self.nested, state, path)
             self.strategy.load_state_dict(state["strategy"])
             self.history = list(state["history"])
-            self.at = _Position(state["phase"], state["epoch"])
-            self.wall_s = state["wall_s"]
+            self.at = _Position(int(state["phase"]), int(state["epoch"]))
+            self.wall_s = float(state["wall_s"])
             self._stored_optimizer = state["optimizer"]
             torch.set_rng_state(state["rng"])
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(
-                f"{path}: lacks {error}, the file is damaged; train again with --overwrite"
-            ) from error
+            if not 0 <= self.at.phase <= len(self.strategy.phases) or self.at.epoch < 0:
+                raise ValueError(f"phase {self.at.phase}, epoch {self.at.epoch} do not exist")
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(f"{path}: is damaged ({reason}); train again with --overwrite") from error
         if state.get("torch") != torch.__version__.split("+")[0]:
             self.progress.note(
                 f"{path}: written with torch {state.get('torch')}, this is {torch.__version__}; "

@@ -62,10 +62,8 @@
 .Ludm16:
     rla r12
     rlc r14
-    jc .Ludm16_take // the remainder has 17 bits: larger than any divisor
     cmp r13, r14
     jlo .Ludm16_skip
-.Ludm16_take:
     sub r13, r14
     bis #1, r12
 .Ludm16_skip:
@@ -132,7 +130,6 @@
     rlc r13
     rlc r10
     rlc r11
-    jc .Ludm32_take
     cmp r15, r11
     jlo .Ludm32_skip
     jne .Ludm32_take

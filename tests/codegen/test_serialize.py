@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import zipfile
@@ -62,10 +63,17 @@ def test_optional_values_survive(tmp_path: Path) -> None:
     assert loaded.levels[1].accuracy_float is None
 
 
-def damaged(folder: Path, tmp_path: Path, data: Any = None, npz: bytes = b"", text: bytes | None = None) -> Path:
-    """A copy of the saved graph, with JSON `data` or raw `text`, or the archive `npz`, in place of the good one."""
+def damaged(
+    folder: Path, tmp_path: Path, data: Any = None, npz: bytes = b"", text: bytes | None = None, bound: bool = False
+) -> Path:
+    """A copy of the saved graph, with JSON `data` or raw `text`, or the archive `npz`, in place of the good one.
+
+    `bound`: the structure names the hash of `npz`, as if it had been saved with it.
+    """
     if text is None:
         text = json.dumps(data).encode() if data is not None else (folder / "graph.json").read_bytes()
+    if bound:
+        text = json.dumps({**json.loads(text), "arrays_sha256": hashlib.sha256(npz).hexdigest()}).encode()
     (tmp_path / "graph.json").write_bytes(text)
     (tmp_path / "graph.npz").write_bytes(npz or (folder / "graph.npz").read_bytes())
     return tmp_path
@@ -192,7 +200,7 @@ def test_weights_that_break_an_invariant_are_refused(folder: Path, tmp_path: Pat
     arrays = graph_arrays(tiny())
     key = next(k for k in arrays if k.endswith(".bias"))
     with pytest.raises(GraphFileError, match=r"does not hold a valid graph: .*a sum can reach"):
-        load_graph(damaged(folder, tmp_path, npz=npz_bytes(arrays | {key: arrays[key] + np.int32(40000)})))
+        load_graph(damaged(folder, tmp_path, bound=True, npz=npz_bytes(arrays | {key: arrays[key] + np.int32(40000)})))
 
 
 def test_pickles_are_never_loaded(folder: Path, tmp_path: Path) -> None:

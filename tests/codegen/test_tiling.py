@@ -16,7 +16,7 @@ from codegen.ops import Argmax, Conv2d, Flatten, FullyConnected, Op, Relu
 from codegen.packing import pack_weights
 from codegen.passes import fuse_relu
 from codegen.target import TargetSpec, load_target
-from codegen.tiling import Schedule, Step, plan_schedule
+from codegen.tiling import LOAD, STORE, Schedule, Step, plan_schedule
 
 TARGET = load_target("msp430fr5994")
 
@@ -52,7 +52,7 @@ def test_layers_follow_the_nodes_between_load_and_store(seed: int, image: bool) 
     graph = fuse_relu(random_graph(seed, 2, image, 5))
     layers = plan(graph).layers
     real = [n.name for n in graph.nodes if not isinstance(n.op, Flatten | Argmax)]
-    assert [layer.name for layer in layers] == ["input", *real, "output"]
+    assert [layer.name for layer in layers] == [LOAD, *real, STORE]
 
 
 def test_a_schedule_that_misses_or_repeats_an_output_is_caught() -> None:

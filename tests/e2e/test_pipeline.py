@@ -1,5 +1,6 @@
 """The main job through the command line: train, emit C, build, simulate, report."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -115,6 +116,14 @@ def test_limits(project: Path, limits: tuple[str, ...], missed: list[str]) -> No
     assert error.count("level ") == sum("level" in text for text in missed)
 
 
+def test_another_data_set_has_no_float_accuracy(project: Path, tmp_path: Path, mnist: str) -> None:
+    """The float accuracy was measured on the training's data set; it must not stand beside another one's."""
+    out = tmp_path / "r.json"
+    result = invoke("sim", project, "--inputs", "1", "--dataset", "mnist", "--data", mnist, "--json", out)
+    assert result.exit_code == 0, result.output
+    assert [v["accuracy_float"] for v in json.loads(out.read_text())["levels"]] == [None, None, None]
+
+
 @pytest.mark.parametrize("arguments", [("--max-latency-s", "fast"), ("--min-accuracy", "33=50"), ("--inputs", "0")])
 def test_bad_arguments_of_sim(project: Path, arguments: tuple[str, str]) -> None:
     """One line, exit 1."""
@@ -133,6 +142,9 @@ def test_mismatch_names_input_layer_and_index(project: Path, tmp_path: Path) -> 
         arrays = {key: archive[key].copy() for key in archive.files}
     arrays["fc2.bias"][17] += 64
     (broken / "graph.npz").write_bytes(npz_bytes(arrays))
+    structure = json.loads((broken / "graph.json").read_text())
+    structure["arrays_sha256"] = hashlib.sha256(npz_bytes(arrays)).hexdigest()
+    (broken / "graph.json").write_text(json.dumps(structure))
     assert graph.node("fc2").params is not None
     result = invoke("sim", broken, "--inputs", "2", "--jobs", "1")
     assert result.exit_code == 1

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from swtrain.config import TrainConfig, parse_config
-from swtrain.errors import CheckpointError
+from swtrain.errors import CheckpointError, OutputError
 from swtrain.progress import Progress
 from swtrain.runs import FORMAT, load_run
 from swtrain.train import train
@@ -162,7 +163,7 @@ def test_a_checkpoint_that_lacks_something_is_an_error(stopped: Path) -> None:
     state = torch.load(stopped / "checkpoint.pt", weights_only=True)
     del state["history"]
     torch.save(state, stopped / "checkpoint.pt")
-    with pytest.raises(CheckpointError, match="lacks 'history'"):
+    with pytest.raises(CheckpointError, match=r"is damaged \('history'\)"):
         train(small(), stopped, resume=True)
 
 
@@ -189,7 +190,7 @@ def test_a_folder_without_a_run_cannot_be_loaded(tmp_path: Path) -> None:
     [
         ("config.json", b"{", r"config.json: cannot be read"),
         ("config.json", b'{"levles": [0]}', r"config.json: unknown key 'levles'.*written by another swtrain"),
-        ("config.json", b'{"levels": [1, 0]}', r"model.pt: does not fit the model of its config"),
+        ("config.json", b'{"levels": [1, 0]}', r"config.json: lacks augment_shift, .*written by another swtrain"),
         ("metrics.json", b"{", r"metrics.json: cannot be read"),
         ("model.pt", b"junk", r"model.pt: cannot be read, the file is corrupt"),
         ("model.pt", None, r"model.pt: does not exist"),
@@ -206,6 +207,21 @@ def test_a_damaged_run_names_the_file(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         load_run(tmp_path)
+
+
+def test_a_model_of_other_levels_is_refused(whole: Path, tmp_path: Path) -> None:
+    for path in whole.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "levels": [1, 0]}))
+    with pytest.raises(CheckpointError, match=r"does not fit the model of its config|levels, the config has"):
+        load_run(tmp_path)
+
+
+def test_one_training_at_a_time(tmp_path: Path) -> None:
+    """A second process is told, and the first goes on."""
+    with FileLock(tmp_path / ".lock"), pytest.raises(OutputError, match="another process is training here"):
+        train(small(), tmp_path)
 
 
 def test_a_model_that_breaks_its_invariant_is_refused(whole: Path, tmp_path: Path) -> None:
