@@ -37,6 +37,7 @@ from .errors import (  # noqa: E402
     UnknownSymbol,
     Unmodelled,
 )
+from .host import UartByte  # noqa: E402
 from .machine import Machine, Stop, WatchEvent  # noqa: E402
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "StaleCore",
     "Stop",
     "Symbol",
+    "UartByte",
     "UninitialisedRead",
     "UnknownDevice",
     "UnknownSymbol",

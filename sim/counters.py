@@ -36,6 +36,7 @@ class Counters:
         lpm0_cycles: MCLK periods asleep in LPM0 or waking up from it (MCLK itself stands still); likewise 1-4.
         lpm0_ns: the same in nanoseconds; likewise 1-4.
         lpm0_wakeups: interrupts that woke the CPU from LPM0; likewise 1-4.
+        spi_bytes: bytes exchanged by SPI masters.
     """
 
     instructions: int = 0
@@ -72,6 +73,7 @@ class Counters:
     lpm2_wakeups: int = 0
     lpm3_wakeups: int = 0
     lpm4_wakeups: int = 0
+    spi_bytes: int = 0
 
     @classmethod
     def of(cls, values: Sequence[int]) -> Counters:
@@ -94,5 +96,5 @@ class Counters:
 
 
 _NAMES = tuple(f.name for f in fields(Counters))
-_OTHERS = ("instructions", "cycles", "dma_words", "dma_cycles", "interrupts")
+_OTHERS = ("instructions", "cycles", "dma_words", "dma_cycles", "interrupts", "spi_bytes")
 EVENTS = tuple(n for n in _NAMES if n not in _OTHERS and not n.endswith(("_ns", "_wakeups")))

@@ -19,6 +19,7 @@ from .counters import Counters
 from .elf import Image, Symbol, read_image
 from .errors import FAULTS, BadAddress, MachineFault, PowerLost, UnknownDevice, UnknownSymbol
 from .functions import code_index, profile_slots
+from .host import HostSide
 from .options import resolve
 from .stops import FAULT, STOPS, Stop, WatchEvent
 
@@ -52,7 +53,7 @@ class _Device:
         return cls(table["name"], ranges, memories, assumptions)
 
 
-class Machine:
+class Machine(HostSide):
     """One simulated device.
 
     Args:
@@ -331,7 +332,7 @@ class Machine:
         other._device, other._allow, other._image = self._device, self._allow, self._image
         other._index, other._profiled = self._index, list(self._profiled)
         other._breakpoints = self._breakpoints
-        other._options = self._options
+        other._options, other._spi_frams = self._options, self._spi_frams
         other._core = self._core.fork()
         return other
 

@@ -57,7 +57,8 @@ std::vector<int64_t> flatten(const Counters &c) {
             i(c.wakeups[1]),
             i(c.wakeups[2]),
             i(c.wakeups[3]),
-            i(c.wakeups[4])};
+            i(c.wakeups[4]),
+            i(c.spi_bytes)};
 }
 
 std::unique_ptr<Machine> make(const std::vector<std::tuple<std::string, uint32_t, uint32_t>> &ranges,
@@ -135,6 +136,21 @@ void profile_enable(Machine &m, const std::vector<uint32_t> &starts) {
         if (starts[i] >= m.memory.size() || (i > 0 && starts[i] <= starts[i - 1]))
             throw std::invalid_argument("profile slots must rise and lie in memory");
     m.profile_enable(starts);
+}
+
+nb::bytes spi_fram_read(const Machine &m, size_t index, uint32_t address, uint32_t size) {
+    const sw::SpiFram &f = m.spi_frams.at(index);
+    if (uint64_t{address} + size > f.size) throw std::out_of_range("external FRAM");
+    std::string out(size, '\0');
+    for (uint32_t i = 0; i < size; ++i) out[i] = static_cast<char>(f.get(address + i));
+    return nb::bytes(out.data(), out.size());
+}
+
+void spi_fram_write(Machine &m, size_t index, uint32_t address, nb::bytes data) {
+    sw::SpiFram &f = m.spi_frams.at(index);
+    if (uint64_t{address} + data.size() > f.size) throw std::out_of_range("external FRAM");
+    for (size_t i = 0; i < data.size(); ++i)
+        f.put(static_cast<uint32_t>(address + i), static_cast<uint8_t>(data.c_str()[i]));
 }
 
 // By source name (irq.h); sources that are not named have no vector on this device.
@@ -220,6 +236,29 @@ NB_MODULE(_core, m) {
         .def("write", &write_bytes, "address"_a, "data"_a)
         .def("forget", &Machine::forget, "Counters and time to zero; a reset must follow.")
         .def("set_option", &Machine::set_option, "name"_a, "value"_a)
+        .def(
+            "uart_input",
+            [](Machine &self, int port, nb::bytes data) {
+                const auto *p = reinterpret_cast<const uint8_t *>(data.c_str());
+                self.eusci[port & 3].receive(self, std::vector<uint8_t>(p, p + data.size()));
+            },
+            "port"_a, "data"_a)
+        .def("uart_log",
+             [](const Machine &self) {
+                 std::vector<std::tuple<int, int, int64_t, double>> out;
+                 for (const sw::SerialByte &b : self.uart_log)
+                     out.emplace_back(b.port, b.value, static_cast<int64_t>(b.cycle), b.time_s);
+                 return out;
+             })
+        .def(
+            "attach_spi_fram",
+            [](Machine &self, int bus, int port, int pin, uint32_t size) {
+                self.spi_frams.emplace_back(bus & 7, port, pin & 7, size);
+                self.pins_changed();
+            },
+            "bus"_a, "port"_a, "pin"_a, "size"_a)
+        .def("spi_fram_read", &spi_fram_read, "index"_a, "address"_a, "size"_a)
+        .def("spi_fram_write", &spi_fram_write, "index"_a, "address"_a, "data"_a)
         .def("set_vectors", &set_vectors, "vectors"_a)
         .def("watch", &Machine::add_watch, "address"_a)
         .def("watch_log", &watch_log, "clear"_a)

@@ -83,6 +83,13 @@ void Board::reset(ResetKind kind) {
     }
 }
 
+bool Board::output(int port, int pin) const {
+    const uint16_t *p = gpio[port == 9 ? 4 : (port - 1) / 2];
+    int bit = pin + (port != 9 && port % 2 == 0 ? 8 : 0);
+    if ((pm5ctl0 & 1) || !(p[kDir] >> bit & 1)) return true;
+    return p[kOut] >> bit & 1;
+}
+
 void Board::lines(Machine &m) {
     if ((sfrifg & sfrie & 2) != 0) user_nmi |= 1u << 2; // SYSUNIV 4: oscillator fault
     m.set_line(Irq::Wdt, sfrifg & sfrie & 1);
@@ -134,10 +141,11 @@ uint16_t Board::read(Machine &m, uint32_t address) {
 }
 
 void Board::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
-    if (address >= 0x200 && address < 0x280)
-        return port_write(gpio[(address - 0x200) >> 5], (address & 0x1F) >> 1, address, value, lanes);
-    if (address >= 0x320 && address < 0x340)
-        return port_write(gpio[4], (address & 0x1F) >> 1, address, value, lanes);
+    bool pj = address >= 0x320 && address < 0x340;
+    if (pj || (address >= 0x200 && address < 0x280)) {
+        port_write(gpio[pj ? 4 : (address - 0x200) >> 5], (address & 0x1F) >> 1, address, value, lanes);
+        return m.pins_changed();
+    }
     switch (address) {
     case 0x100:
         sfrie = merge(sfrie, value, lanes);
@@ -165,7 +173,7 @@ void Board::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) 
         return;
     }
     case 0x12A: pmmifg = merge(pmmifg, value, lanes); return;
-    case 0x130: pm5ctl0 = static_cast<uint16_t>(merge(pm5ctl0, value, lanes) & 1); return;
+    case 0x130: pm5ctl0 = static_cast<uint16_t>(merge(pm5ctl0, value, lanes) & 1); return m.pins_changed();
     case 0x158:
         if (lanes != 0xFFFF || (value >> 8) != 0x5A)
             raise(FaultKind::Password, address, "RCCTL0 written as 0x%04X without the key 5Ah; write 0x5Ann",

@@ -25,6 +25,7 @@ struct Board {
     uint16_t gpio[5][16] = {};             // PA, PB, PC, PD, PJ by register index (offset / 2)
 
     void reset(ResetKind kind);
+    bool output(int port, int pin) const; // level of a pin that others only pull up; port 1-8, 9: J
     void lines(Machine &m);
     void raise_nmi(Machine &m, int sysnmi_vector); // an enabled source, by its SYSSNIV value
     uint16_t read(Machine &m, uint32_t address);

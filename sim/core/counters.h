@@ -26,6 +26,7 @@ struct Counters {
     uint64_t lpm_cycles[5] = {}; // asleep or waking up, by low-power mode
     uint64_t lpm_ns[5] = {};
     uint64_t wakeups[5] = {};
+    uint64_t spi_bytes = 0;
 
     int64_t idle_cycles() const {
         uint64_t used = wait_cycles;
@@ -55,6 +56,7 @@ inline Counters delta(const Counters &a, const Counters &b) {
         d.lpm_ns[i] = a.lpm_ns[i] - b.lpm_ns[i];
         d.wakeups[i] = a.wakeups[i] - b.wakeups[i];
     }
+    d.spi_bytes = a.spi_bytes - b.spi_bytes;
     return d;
 }
 
@@ -75,6 +77,7 @@ inline void accumulate(Counters &a, const Counters &b) {
         a.lpm_ns[i] += b.lpm_ns[i];
         a.wakeups[i] += b.wakeups[i];
     }
+    a.spi_bytes += b.spi_bytes;
 }
 
 } // namespace sw

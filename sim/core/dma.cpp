@@ -26,7 +26,7 @@ int step(uint16_t ctl, int shift, bool byte) {
 
 // Trigger numbers somebody raises (TI header msp430fr5994.h, DMAxTSEL).
 bool modelled(int number) {
-    return number <= 9;
+    return number <= 9 || (number >= 14 && number <= 19) || number == 27;
 }
 } // namespace
 
@@ -42,8 +42,9 @@ bool Dma::listens(int number) const {
     return false;
 }
 
-void Dma::trigger(Machine &m, int number) {
+void Dma::trigger(Machine &m, int number, unsigned channels) {
     for (int i = 0; i < kChannels; ++i) {
+        if (!(channels >> i & 1)) continue;
         if (!(channel[i].ctl & kEn) || source(i) != number || channel[i].left == 0) continue;
         requested = static_cast<uint8_t>(requested | (1u << i));
         m.attention();
@@ -96,16 +97,18 @@ void Dma::service(Machine &m) {
     m.in_dma = true;
     for (int i = 0; i < kChannels; ++i) { // channel 0 has the highest priority
         if (!(requested & (1u << i))) continue;
+        requested = static_cast<uint8_t>(requested & ~(1u << i)); // its own accesses may trigger it again
         run_channel(m, i);
         Channel &c = channel[i];
+        resume_at = 0;
         if (c.left == 0) {
             finish(c);
+            if (!(c.ctl & kEn)) requested = static_cast<uint8_t>(requested & ~(1u << i));
         } else if (mode(c.ctl) == 2 || mode(c.ctl) == 3) {
+            requested = static_cast<uint8_t>(requested | 1u << i);
             resume_at = m.n.cycles + 2;
             break;
         }
-        requested = static_cast<uint8_t>(requested & ~(1u << i));
-        resume_at = 0;
     }
     m.in_dma = false;
     m.n.dma_cycles += m.n.cycles - start;

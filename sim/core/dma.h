@@ -36,9 +36,9 @@ struct Dma {
     void reset() { *this = Dma{}; }
     bool due(uint64_t now) const { return requested && now >= resume_at; }
     uint64_t next_event() const { return requested ? resume_at : ~0ull; }
-    bool irq() const;                     // any DMAIFG with DMAIE
-    bool listens(int number) const;       // an enabled channel waits for this trigger; never for 0
-    void trigger(Machine &m, int number); // rising edge of this trigger
+    bool irq() const;               // any DMAIFG with DMAIE
+    bool listens(int number) const; // an enabled channel waits for this trigger; never for 0
+    void trigger(Machine &m, int number, unsigned channels = 0x3F); // rising edge; which channels have it
     void service(Machine &m);
     uint16_t read(Machine &m, uint32_t address);
     void write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes);

@@ -56,6 +56,7 @@ void Machine::forget() {
     n = Counters{};
     cs = Cs{};
     events = Events{};
+    uart_log.clear();
     for (Domain &d : clocks.domain) d = Domain{};
 }
 
@@ -86,7 +87,11 @@ void Machine::reset(ResetKind kind) {
         for (int i = 0; i < 6; ++i) timers[i].init(i, kCompares[i]);
     }
     mpy.reset();
+    for (int i = 0; i < 8; ++i) eusci[i].reset(i);
+    for (SpiFram &f : spi_frams)
+        if (kind == ResetKind::Power) f.power_loss();
     board.reset(kind);
+    pins_changed();
     clocks.update(*this);
     wdt.reset(*this);
     pending = 0;
@@ -111,6 +116,7 @@ void Machine::reschedule() {
         t.sync(*this);
         t.schedule(*this);
     }
+    for (Eusci &e : eusci) e.schedule(*this);
     wdt.schedule(*this);
 }
 
@@ -122,6 +128,10 @@ void Machine::fire(Ev e) {
         Timer &t = timers[i - static_cast<int>(Ev::TA0)];
         t.sync(*this);
         t.schedule(*this);
+    } else if (e >= Ev::Tx0 && e <= Ev::Tx7) {
+        eusci[i - static_cast<int>(Ev::Tx0)].sent(*this);
+    } else if (e >= Ev::Rx0 && e <= Ev::Rx7) {
+        eusci[i - static_cast<int>(Ev::Rx0)].received(*this);
     }
 }
 
@@ -139,6 +149,23 @@ void Machine::settle() {
             return;
         }
     }
+}
+
+uint8_t Machine::spi_exchange(int bus, uint8_t out) {
+    uint8_t in = 0xFF; // nobody drives the line
+    for (SpiFram &f : spi_frams) {
+        if (f.bus != bus || !f.selected) continue;
+        uint16_t mode = eusci[bus].ctl & 0xE000; // CKPH, CKPL, MSB
+        if (mode != 0xA000 && mode != 0x6000)
+            raise(FaultKind::Unmodelled, 0,
+                  "external FRAM on %s needs SPI mode 0 or 3, most significant bit first", eusci_name(bus));
+        in = f.exchange(*this, out);
+    }
+    return in;
+}
+
+void Machine::pins_changed() {
+    for (SpiFram &f : spi_frams) f.select(*this, !board.output(f.port, f.pin));
 }
 
 void Machine::raise_interrupt(int index) {

@@ -13,6 +13,7 @@
 #include "counters.h"
 #include "cs.h"
 #include "dma.h"
+#include "eusci.h"
 #include "events.h"
 #include "faults.h"
 #include "fram.h"
@@ -22,6 +23,7 @@
 #include "mpy32.h"
 #include "op.h"
 #include "reset.h"
+#include "spi_fram.h"
 #include "timer.h"
 #include "wdt.h"
 #include <string>
@@ -85,6 +87,9 @@ struct Machine {
     Clocks clocks;
     Events events;
     Timer timers[6]; // TA0-TA4, TB0
+    Eusci eusci[8];  // A0-A3, B0-B3
+    std::vector<SpiFram> spi_frams;
+    std::vector<SerialByte> uart_log;
     Vectors vectors;
     uint64_t pending = 0; // interrupts raised from outside, by vector index
     uint64_t lines = 0;   // interrupts that peripherals request, by vector index
@@ -131,7 +136,9 @@ struct Machine {
         lines = on ? lines | bit : lines & ~bit;
         if (on) attention();
     }
-    int low_power_mode() const; // sleep.cpp: 0-4, of a sleeping CPU
+    uint8_t spi_exchange(int bus, uint8_t out); // one byte on the wires
+    void pins_changed();                        // outputs moved: chip selects
+    int low_power_mode() const;                 // sleep.cpp: 0-4, of a sleeping CPU
 
     // --- host access: no cycles, no events (bus.cpp)
     void host_read(uint32_t address, uint8_t *out, uint32_t size) const;

@@ -78,6 +78,30 @@ uint16_t Machine::peripheral_read(uint32_t address) {
     case 0x7D:
     case 0x7E:
     case 0x7F: return timers[4].read(*this, address);
+    case 0x5C:
+    case 0x5D:
+    case 0x5E:
+    case 0x5F:
+    case 0x60:
+    case 0x61:
+    case 0x62:
+    case 0x63: return eusci[(address - 0x5C0) / 0x20].read(*this, address);
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0x68:
+    case 0x69:
+    case 0x6A:
+    case 0x6B:
+    case 0x6C:
+    case 0x6D:
+    case 0x6E:
+    case 0x6F:
+    case 0x70:
+    case 0x71:
+    case 0x72:
+    case 0x73: return eusci[4 + (address - 0x640) / 0x40].read(*this, address);
     default: return board.read(*this, address);
     }
 }
@@ -122,6 +146,30 @@ void Machine::peripheral_write(uint32_t address, uint16_t value, uint16_t lanes)
     case 0x7D:
     case 0x7E:
     case 0x7F: return timers[4].write(*this, address, value, lanes);
+    case 0x5C:
+    case 0x5D:
+    case 0x5E:
+    case 0x5F:
+    case 0x60:
+    case 0x61:
+    case 0x62:
+    case 0x63: return eusci[(address - 0x5C0) / 0x20].write(*this, address, value, lanes);
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0x68:
+    case 0x69:
+    case 0x6A:
+    case 0x6B:
+    case 0x6C:
+    case 0x6D:
+    case 0x6E:
+    case 0x6F:
+    case 0x70:
+    case 0x71:
+    case 0x72:
+    case 0x73: return eusci[4 + (address - 0x640) / 0x40].write(*this, address, value, lanes);
     default: return board.write(*this, address, value, lanes);
     }
 }

@@ -14,6 +14,7 @@ namespace sw {
 int Machine::requested_by(Clk c) const {
     int users = wdt.uses(c);
     for (const Timer &t : timers) users += t.uses(c);
+    for (const Eusci &e : eusci) users += e.uses(c);
     return users;
 }
 

@@ -125,7 +125,7 @@ def test_wakes_the_cpu(bare):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([0x40B2, 27, 0x500, 0x40B2, EN, 0x510], "trigger 27"),
+        ([0x40B2, 11, 0x500, 0x40B2, EN, 0x510], "trigger 11"),
         ([0x40B2, 0x6010, 0x510], "repeated bursts"),
         ([0x40B2, 0x0030, 0x510], "level"),
         ([0x40B2, BLOCK | EN | REQ, 0x510], "DMAxSZ = 0"),
