@@ -113,14 +113,14 @@ def test_what_has_arrived_stays_for_the_next_call(server: Server, tmp_path: Path
     assert (tmp_path / "file.gz").read_bytes() == FILE
 
 
-@pytest.mark.parametrize("junk", [b"junk" * 100, b"junk" * 200_000])
+@pytest.mark.parametrize("junk", [b"junk" * 100, b"junk" * 200_000], ids=["short", "long"])
 def test_a_partial_file_of_something_else_is_dropped(server: Server, tmp_path: Path, junk: bytes) -> None:
     (tmp_path / "file.gz.part").write_bytes(junk)
     download([server.url], tmp_path / "file.gz", SHA256)
     assert (tmp_path / "file.gz").read_bytes() == FILE
 
 
-@pytest.mark.parametrize("file", [gzip.compress(b"other"), b"<html>log in first</html>"])
+@pytest.mark.parametrize("file", [gzip.compress(b"other", mtime=0), b"<html>log in first</html>"], ids=["gzip", "html"])
 def test_wrong_content_is_refused(server: Server, tmp_path: Path, file: bytes) -> None:
     server.file = file
     with pytest.raises(DataError, match=r"wrong content \(SHA-256 .*, expected " + SHA256[:12]):
