@@ -25,6 +25,7 @@ from .errors import (  # noqa: E402
     BusFault,
     ClockViolation,
     IllegalInstruction,
+    LeaMisuse,
     MachineFault,
     MissingCoefficient,
     NotReady,
@@ -38,6 +39,7 @@ from .errors import (  # noqa: E402
     Unmodelled,
 )
 from .host import UartByte  # noqa: E402
+from .lea import LeaModel  # noqa: E402
 from .machine import Machine, Stop, WatchEvent  # noqa: E402
 
 __all__ = [
@@ -50,6 +52,8 @@ __all__ = [
     "Counters",
     "EnergyModel",
     "IllegalInstruction",
+    "LeaMisuse",
+    "LeaModel",
     "Machine",
     "MachineFault",
     "MissingCoefficient",

@@ -16,7 +16,7 @@ class Counters:
     Attributes:
         instructions: instructions executed.
         cycles: MCLK cycles, wait states included.
-        wait_cycles: cycles in which CPU or DMA waited for FRAM.
+        wait_cycles: cycles in which CPU or DMA waited for FRAM or for LEA RAM.
         idle_cycles: cycles without memory access or wait.
         fetch_hit: instruction words from FRAM found in the cache.
         fetch_miss: FRAM lines fetched for instructions.
@@ -37,6 +37,9 @@ class Counters:
         lpm0_ns: the same in nanoseconds; likewise 1-4.
         lpm0_wakeups: interrupts that woke the CPU from LPM0; likewise 1-4.
         spi_bytes: bytes exchanged by SPI masters.
+        lea_commands: LEA commands started.
+        lea_stall_cycles: waits of CPU and DMA for LEA RAM (part of ``wait_cycles``).
+        lea_cycles_add ... lea_cycles_complex: cycles in which the LEA ran, by class of command, beside the CPU.
     """
 
     instructions: int = 0
@@ -74,6 +77,21 @@ class Counters:
     lpm3_wakeups: int = 0
     lpm4_wakeups: int = 0
     spi_bytes: int = 0
+    lea_commands: int = 0
+    lea_stall_cycles: int = 0
+    lea_cycles_add: int = 0
+    lea_cycles_mpy: int = 0
+    lea_cycles_mac: int = 0
+    lea_cycles_matrix_row: int = 0
+    lea_cycles_fir: int = 0
+    lea_cycles_minmax: int = 0
+    lea_cycles_deinterleave: int = 0
+    lea_cycles_add_long: int = 0
+    lea_cycles_mpy_long: int = 0
+    lea_cycles_mac_long: int = 0
+    lea_cycles_fir_long: int = 0
+    lea_cycles_minmax_long: int = 0
+    lea_cycles_complex: int = 0
 
     @classmethod
     def of(cls, values: Sequence[int]) -> Counters:
@@ -94,7 +112,18 @@ class Counters:
         """The counts that partition ``cycles``, by name; these are what energy sets price."""
         return {n: getattr(self, n) for n in EVENTS}
 
+    def lea_events(self) -> dict[str, int]:
+        """LEA cycles by class; they run beside the CPU's and are priced on top of ``events``."""
+        return {n: getattr(self, n) for n in LEA_EVENTS}
+
+    @property
+    def lea_cycles(self) -> int:
+        """Cycles in which the LEA ran."""
+        return sum(self.lea_events().values())
+
 
 _NAMES = tuple(f.name for f in fields(Counters))
-_OTHERS = ("instructions", "cycles", "dma_words", "dma_cycles", "interrupts", "spi_bytes")
+LEA_EVENTS = tuple(n for n in _NAMES if n.startswith("lea_cycles_"))
+_NO_CYCLES = ("dma_words", "spi_bytes", "interrupts", "lea_commands")
+_OTHERS = ("instructions", "cycles", "dma_cycles", "lea_stall_cycles", *_NO_CYCLES, *LEA_EVENTS)
 EVENTS = tuple(n for n in _NAMES if n not in _OTHERS and not n.endswith(("_ns", "_wakeups")))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .counters import EVENTS, Counters
+from .counters import EVENTS, LEA_EVENTS, Counters
 from .errors import MissingCoefficient
 
 _DATA = Path(__file__).parent / "data" / "energy"
@@ -57,8 +57,9 @@ class EnergyModel:
             raise ValueError(f"no energy set '{name}'; there are: {known}") from None
         coefficients = {}
         for event, entry in table["coefficient"].items():
-            if event not in EVENTS:
-                raise ValueError(f"{file}: unknown event '{event}'; known: {', '.join(EVENTS)}")
+            if event not in EVENTS + LEA_EVENTS:
+                known = ", ".join(EVENTS + LEA_EVENTS)
+                raise ValueError(f"{file}: unknown event '{event}'; known: {known}")
             if entry["unit"] not in _UNITS or entry["value"] < 0 or not entry["source"]:
                 raise ValueError(f"{file}: {event}: needs a value >= 0, a unit of {', '.join(_UNITS)} and a source")
             coefficients[event] = Coefficient(entry["value"] * _UNITS[entry["unit"]], entry["error"], entry["source"])
@@ -71,7 +72,7 @@ class EnergyModel:
             MissingCoefficient: an event was counted that this set does not price.
         """
         out = {}
-        for event, count in counters.events().items():
+        for event, count in (counters.events() | counters.lea_events()).items():
             price = self.coefficients.get(event)
             if price is None:
                 if count == 0:

@@ -16,6 +16,7 @@ SimError
         PasswordViolation        FRCTL, CS, PMM, WDT or RAMCTL written without its key
         ClockViolation           MCLK too fast for the wait states, or above the CPU's limit
         NotReady                 multiplier result read too early
+        LeaMisuse                illegal LEA command, or a running command disturbed
 """
 
 from __future__ import annotations
@@ -102,6 +103,10 @@ class NotReady(MachineFault):
     """A multiplier result was used before it was ready."""
 
 
+class LeaMisuse(MachineFault):
+    """An LEA command that silicon would get wrong, or an access that disturbs a running one (``sim/LEA.md``)."""
+
+
 #: kind number of the core (``sim/core/faults.h``) -> (class, word)
 FAULTS: dict[int, tuple[type[MachineFault], str]] = {
     1: (BusFault, "vacant"),
@@ -115,4 +120,5 @@ FAULTS: dict[int, tuple[type[MachineFault], str]] = {
     9: (PasswordViolation, "password"),
     10: (ClockViolation, "clock"),
     11: (NotReady, "not-ready"),
+    12: (LeaMisuse, "lea"),
 }

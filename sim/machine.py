@@ -20,6 +20,7 @@ from .elf import Image, Symbol, read_image
 from .errors import FAULTS, BadAddress, MachineFault, PowerLost, UnknownDevice, UnknownSymbol
 from .functions import code_index, profile_slots
 from .host import HostSide
+from .lea import LeaModel
 from .options import resolve
 from .stops import FAULT, STOPS, Stop, WatchEvent
 
@@ -62,6 +63,7 @@ class Machine(HostSide):
             same run, bit by bit and cycle by cycle.
         allow_uninitialised: let programs read volatile memory that they never wrote (named in ``assumptions``).
         options: model options by name (``sim/options.py``), named in ``assumptions``.
+        lea: options of the LEA model (``sim/LEA.md``), or a ``LeaModel``; named in ``assumptions``.
 
     Raises:
         UnknownDevice: there is no such data file.
@@ -75,6 +77,7 @@ class Machine(HostSide):
         seed: int = 0,
         allow_uninitialised: bool = False,
         options: Mapping[str, float | str] | None = None,
+        lea: Mapping[str, object] | LeaModel | None = None,
     ) -> None:
         self._device = _Device.load(device)
         self._allow = allow_uninitialised
@@ -82,6 +85,9 @@ class Machine(HostSide):
         self._options = dict(options or {})
         for name, value in resolve(self._options).items():
             self._core.set_option(name, value)
+        self._lea = lea if isinstance(lea, LeaModel) else LeaModel.load(lea or {})
+        if any(kind == "lea_ram" for kind, _, _ in self._device.ranges):
+            self._core.lea_configure(*self._lea.for_core())
         self._image = Image((), {}, ())
         self._index: tuple[list[int], list[Symbol]] = ([], [])
         self._profiled: list[str] = []
@@ -287,7 +293,7 @@ class Machine(HostSide):
         """Model options and assumptions in use, one sentence each; a report lists them."""
         relaxed = ["allow-uninitialised: reads of volatile memory that was never written are allowed"]
         chosen = [f"option {name}: {value}" for name, value in sorted(self._options.items())]
-        return list(self._device.assumptions) + (relaxed if self._allow else []) + chosen
+        return list(self._device.assumptions) + self._lea.assumptions() + (relaxed if self._allow else []) + chosen
 
     def watch(self, where: str | int) -> None:
         """Log every write of CPU or DMA to the 16-bit word at ``where`` (host writes are not logged)."""
@@ -330,6 +336,7 @@ class Machine(HostSide):
         """An independent copy: same state, same future, nothing shared."""
         other = object.__new__(Machine)
         other._device, other._allow, other._image = self._device, self._allow, self._image
+        other._lea = self._lea
         other._index, other._profiled = self._index, list(self._profiled)
         other._breakpoints = self._breakpoints
         other._options, other._spi_frams = self._options, self._spi_frams

@@ -58,7 +58,45 @@ std::vector<int64_t> flatten(const Counters &c) {
             i(c.wakeups[2]),
             i(c.wakeups[3]),
             i(c.wakeups[4]),
-            i(c.spi_bytes)};
+            i(c.spi_bytes),
+            i(c.lea_commands),
+            i(c.lea_stall_cycles),
+            i(c.lea_cycles[0]),
+            i(c.lea_cycles[1]),
+            i(c.lea_cycles[2]),
+            i(c.lea_cycles[3]),
+            i(c.lea_cycles[4]),
+            i(c.lea_cycles[5]),
+            i(c.lea_cycles[6]),
+            i(c.lea_cycles[7]),
+            i(c.lea_cycles[8]),
+            i(c.lea_cycles[9]),
+            i(c.lea_cycles[10]),
+            i(c.lea_cycles[11]),
+            i(c.lea_cycles[12])};
+}
+
+// Field order is the contract with sim/lea.py (OPTIONS); cost rows are code, c0, c1, c2, c3.
+void lea_configure(Machine &m, const std::vector<int64_t> &o, const std::vector<std::vector<double>> &cost) {
+    if (o.size() != 10) throw std::invalid_argument("lea options");
+    auto c = std::make_shared<sw::LeaConfig>();
+    c->accumulator = static_cast<sw::Accumulator>(o[0]);
+    c->truncation = static_cast<sw::Truncation>(o[1]);
+    c->long_product = static_cast<sw::LongProduct>(o[2]);
+    c->mpy_round = o[3] != 0;
+    c->fir_round = o[4] != 0;
+    c->mac3_is_mac = o[5] != 0;
+    c->fir_oor = o[6] != 0;
+    c->stall_cycles = static_cast<uint32_t>(o[7]);
+    c->stack_bytes = static_cast<uint32_t>(o[8]);
+    c->oor_flag = o[9] != 0;
+    for (const auto &row : cost) {
+        if (row.size() != 5 || row[0] < 0 || row[0] / 4 >= sw::LeaConfig::kCodes)
+            throw std::invalid_argument("lea cost");
+        for (int k = 0; k < 4; ++k)
+            c->cost[static_cast<int>(row[0]) / 4][k] = row[static_cast<size_t>(k) + 1];
+    }
+    m.lea.config = c;
 }
 
 std::unique_ptr<Machine> make(const std::vector<std::tuple<std::string, uint32_t, uint32_t>> &ranges,
@@ -88,7 +126,7 @@ void check_range(const Machine &m, uint64_t address, uint64_t size) {
         uint8_t region =
             a < m.memory.size() ? m.read_region[a >> sw::kPageShift] : static_cast<uint8_t>(sw::kVacant);
         bool tiny = region == sw::kLow && a >= Machine::kTinyFirst && a <= Machine::kTinyLast;
-        if (region > sw::kFram && !tiny) throw std::out_of_range(std::to_string(a));
+        if (region > sw::kFram && region != sw::kLeaBusy && !tiny) throw std::out_of_range(std::to_string(a));
         a = tiny ? a + 1 : (a | 0xFF) + 1;
     }
 }
@@ -260,6 +298,7 @@ NB_MODULE(_core, m) {
         .def("spi_fram_read", &spi_fram_read, "index"_a, "address"_a, "size"_a)
         .def("spi_fram_write", &spi_fram_write, "index"_a, "address"_a, "data"_a)
         .def("set_vectors", &set_vectors, "vectors"_a)
+        .def("lea_configure", &lea_configure, "options"_a, "cost"_a)
         .def("watch", &Machine::add_watch, "address"_a)
         .def("watch_log", &watch_log, "clear"_a)
         .def("profile_enable", &profile_enable, "starts"_a)

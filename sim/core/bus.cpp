@@ -42,6 +42,13 @@ template <Size S> uint32_t Machine::read_slow(uint32_t a) {
         ++n.reads[kSram];
         return S == Size::B ? memory[a] : load16(memory.data() + a);
     }
+    if (region == kLeaBusy) {
+        lea.touch(*this, a, "read");
+        bool known = initialised[a] && (S == Size::B || initialised[a + 1]);
+        if (!known) read_fault(a, S == Size::W);
+        ++n.reads[kLeaRam];
+        return S == Size::B ? memory[a] : load16(memory.data() + a);
+    }
     if (region == kPeripheral || region == kLow) {
         uint32_t v = peripheral_read(a & ~1u);
         return S == Size::W ? v : (a & 1) ? v >> 8 : v & 0xFF;
@@ -55,6 +62,10 @@ template <Size S> void Machine::write_slow(uint32_t a, uint32_t v) {
     if (region == kLow && a <= kTinyLast) {
         if (a < kTinyFirst) no_access(kVacant, a, "write");
         region = kSram;
+    }
+    if (region == kLeaBusy) {
+        lea.touch(*this, a, "write");
+        region = kLeaRam;
     }
     if (region <= kFram) { // page with code, a watch or the signatures
         if (a >= kSignatureFirst && a <= kSignatureLast)
@@ -102,6 +113,26 @@ void Machine::invalidate(uint32_t address) {
     if (!table) return;
     uint32_t word = (address & ~1u) >> 1; // an instruction is at most four words long
     for (uint32_t back = 0; back < 4 && back <= word; ++back) table[word - back].fn = nullptr;
+}
+
+void Machine::lea_store(uint32_t address, uint16_t value) {
+    store16(memory.data() + address, value);
+    store16(initialised + address, 0x0101);
+    if (write_region[address >> kPageShift] != kSlow) return;
+    invalidate(address);
+    if (!watches.empty()) log_write(address);
+}
+
+void Machine::lea_stall(uint32_t cycles) {
+    stall(cycles);
+    n.lea_stall_cycles += cycles;
+}
+
+void Machine::code_in_lea_ram(uint32_t first, uint32_t end) {
+    for (uint32_t page = first >> kPageShift; page < end >> kPageShift; ++page)
+        if (lea.page_write[page - (first >> kPageShift)] == kSlow && ops.data())
+            for (uint32_t a = page << kPageShift; a < (page + 1) << kPageShift; a += 2)
+                ops.data()[a >> 1].fn = nullptr;
 }
 
 void Machine::log_write(uint32_t address) {

@@ -41,6 +41,13 @@ struct Decoder {
     uint32_t word() {
         uint8_t region =
             pc < m.memory.size() ? m.read_region[pc >> kPageShift] : static_cast<uint8_t>(kVacant);
+        if (region == kLeaBusy) {
+            m.lea.catch_up(m);
+            region = m.read_region[pc >> kPageShift];
+            if (region == kLeaBusy)
+                raise(FaultKind::Lea, pc,
+                      "instruction fetch from 0x%05X in LEA RAM while the LEA runs; move the code", pc);
+        }
         if (region > kFram)
             raise(FaultKind::Fetch, pc,
                   "instruction fetch from 0x%05X, which is %s; the program has lost its way", pc,

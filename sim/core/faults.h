@@ -25,6 +25,8 @@ enum class FaultKind : int {
     Password,
     Clock,
     NotReady,
+    Lea,
+    LeaRange, // inside lea*.cpp only: becomes Lea, or sets OORIFG
 };
 
 struct Fault : std::exception {

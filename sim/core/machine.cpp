@@ -78,6 +78,7 @@ void Machine::reset(ResetKind kind) {
     r[kSr] = 0;
     r[kCg] = 0;
     lines = 0;
+    lea.reset(*this);
     frctl.reset();
     cs.reset(n.cycles);
     clocks.smclk_off = clocks.aclk_off = false;
@@ -124,6 +125,8 @@ void Machine::fire(Ev e) {
     int i = static_cast<int>(e);
     if (e == Ev::Wdt) {
         wdt.expire(*this);
+    } else if (e == Ev::Lea) {
+        lea.catch_up(*this);
     } else if (e >= Ev::TA0 && e <= Ev::TB0) {
         Timer &t = timers[i - static_cast<int>(Ev::TA0)];
         t.sync(*this);
@@ -185,7 +188,8 @@ void Machine::acknowledge(int index) {
 }
 
 int Machine::pending_interrupt() const {
-    uint64_t all = pending | lines | (dma.irq() ? vectors.bit(Irq::Dma) : 0);
+    uint64_t all = pending | lines | (lea.irq(r[kSr]) ? vectors.bit(Irq::Lea) : 0) |
+                   (dma.irq() ? vectors.bit(Irq::Dma) : 0);
     if (!(r[kSr] & kGie)) all &= vectors.bit(Irq::Unmi) | vectors.bit(Irq::Snmi);
     if (all == 0) return -1;
     int index = 63;
@@ -304,6 +308,7 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
         dead = true;
         why = Reason::Writes;
     }
+    lea.catch_up(*this);
     close_watches();
     r[kPc] = pc_of(next);
     return why;

@@ -5,7 +5,7 @@
 // of
 //   volatile memory; interrupts by source and by vector index; time events; sleep; watches; per-function
 //   profile.
-// Not modelled: contents of boot ROM and TLV, MPU, LEA, arbitration between bus masters other than the DMA
+// Not modelled: contents of boot ROM and TLV, MPU, arbitration between bus masters other than the DMA
 // stall.
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "faults.h"
 #include "fram.h"
 #include "irq.h"
+#include "lea.h"
 #include "limits.h"
 #include "memory.h"
 #include "mpy32.h"
@@ -82,6 +83,7 @@ struct Machine {
     // --- the rest of the device
     Cs cs;
     Dma dma;
+    Lea lea;
     Wdt wdt;
     Board board;
     Clocks clocks;
@@ -147,6 +149,11 @@ struct Machine {
     void remove_watch(uint32_t address);
     void profile_enable(const std::vector<uint32_t> &starts); // sorted starts; slot i begins at starts[i]
     void profile_flush();
+
+    // --- what the LEA does to the rest (bus.cpp)
+    void lea_store(uint32_t address, uint16_t value); // a result; address is even and in LEA RAM
+    void lea_stall(uint32_t cycles);
+    void code_in_lea_ram(uint32_t first, uint32_t end); // decode again: code there may not run now
 
     // --- bus, as the CPU and the DMA see it
     template <Size S> uint32_t read(uint32_t a);
@@ -278,7 +285,7 @@ inline void Machine::write_sr(uint32_t value) {
     if (value & ~r[kSr] & kGie) gie_hold = true;
     r[kSr] = value;
     if (SW_UNLIKELY(value & (kCpuOff | kGie))) {
-        if ((value & kCpuOff) || (pending | lines) || dma.irq()) attention();
+        if ((value & kCpuOff) || (pending | lines) || dma.irq() || lea.irq(value)) attention();
     }
 }
 

@@ -102,6 +102,14 @@ uint16_t Machine::peripheral_read(uint32_t address) {
     case 0x71:
     case 0x72:
     case 0x73: return eusci[4 + (address - 0x640) / 0x40].read(*this, address);
+    case 0xA8:
+    case 0xA9:
+    case 0xAA:
+    case 0xAB:
+    case 0xAC:
+    case 0xAD:
+    case 0xAE:
+    case 0xAF: return lea.read(*this, address);
     default: return board.read(*this, address);
     }
 }
@@ -170,6 +178,14 @@ void Machine::peripheral_write(uint32_t address, uint16_t value, uint16_t lanes)
     case 0x71:
     case 0x72:
     case 0x73: return eusci[4 + (address - 0x640) / 0x40].write(*this, address, value, lanes);
+    case 0xA8:
+    case 0xA9:
+    case 0xAA:
+    case 0xAB:
+    case 0xAC:
+    case 0xAD:
+    case 0xAE:
+    case 0xAF: return lea.write(*this, address, value, lanes);
     default: return board.write(*this, address, value, lanes);
     }
 }

@@ -37,6 +37,7 @@ bool Machine::keeps_awake(Ev e) const {
 
 // The CPU sleeps and no interrupt is due: let time pass to the next event or to the end of the run.
 bool Machine::sleep(Reason &why) {
+    lea.check_sleep(r[kSr]);
     int mode = low_power_mode();
     clocks.gate(*this, mode >= 2, mode >= 4);
     uint64_t wake = dma.requested ? std::max(dma.resume_at, n.cycles) : kNever;

@@ -46,7 +46,8 @@ enum Region : uint8_t {
     kLow = 4,      // page 0: reserved words, tiny RAM, peripherals
     kReadOnly = 5, // boot code, device descriptors: present in silicon, contents not modelled
     kVacant = 6,
-    kSlow = 7, // write table only: code, a watch or signatures live in this page
+    kSlow = 7,    // write table only: code, a watch or signatures live in this page
+    kLeaBusy = 8, // LEA RAM while the LEA runs a command
 };
 
 // Status register bits (SLAU445 4.3.3).
