@@ -7,11 +7,11 @@
 //   CPU, in active mode and LPM0; results appear at completion; illegal use raises.
 // Not modelled (raise): SUSPEND, RESUME, timer and fault unit, explicit result update (ITFLG0), LEATRG,
 //   programs in code RAM, commands that lea_commands.cpp does not list.
-// ASSUMPTION lea-spec: commands compute what sim/LEA.md says under the chosen options. ASSUMPTION
-// lea-trigger: writing the low word of LEAPMCB starts the command. ASSUMPTION lea-atomic: results appear at
-// completion, and operands must not be touched until then. ASSUMPTION lea-reset: LEASWRST and reset clear all
-// LEA registers. ASSUMPTION lea-arbitration: an access elsewhere in LEA RAM stalls the CPU or DMA, never the
-// LEA.
+// ASSUMPTION lea-spec: commands compute what sim/LEA.md says under the chosen options.
+// ASSUMPTION lea-trigger: writing the low word of LEAPMCB starts the command.
+// ASSUMPTION lea-atomic: results appear at completion, and operands must not be touched until then.
+// ASSUMPTION lea-reset: LEASWRST and reset clear all LEA registers.
+// ASSUMPTION lea-arbitration: an access elsewhere in LEA RAM stalls the CPU or DMA, never the LEA.
 #pragma once
 
 #include "lea_math.h"

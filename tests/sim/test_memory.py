@@ -129,7 +129,7 @@ FAULTS = [
     ([0x4982, 0xFF80], sim.BusFault, "signature", "can lock the device"),
     ([MOV_ABS_R9, 0x1C00], sim.UninitialisedRead, "uninitialised", "allow_uninitialised=True"),
     ([MOV_ABS_R9, 0x1A04], sim.Unmodelled, "unmodelled", "device descriptors"),
-    ([MOV_ABS_R9, 0x0A80], sim.Unmodelled, "unmodelled", "LEA"),
+    ([MOV_ABS_R9, 0x0AA0], sim.Unmodelled, "unmodelled", "LEA"),
     ([MOV_ABS_R9, 0x09C0], sim.Unmodelled, "unmodelled", "AES256"),
     ([MOV_ABS_R9, 0x0000], sim.BusFault, "vacant", "0x00000"),
     ([0x4030, 0x0200], sim.BusFault, "fetch", "peripheral space"),
