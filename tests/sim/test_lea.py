@@ -307,8 +307,7 @@ def test_same_seed_same_run(bare):
 
 
 def test_missing_price_raises(bare, tmp_path):
-    b = rig(bare, [*setup(), *start(ADD), *LPM0, NOP], isr=CLEAR)
-    cost = b.go()
+    cost = rig(bare, [*setup(ie=0), *start(ADD), *SPIN]).go()
     text = (sim.EnergyModel.load.__func__.__globals__["_DATA"] / "fused.toml").read_text()
     (tmp_path / "e.toml").write_text(text.replace("coefficient.lea_cycles_add]", "coefficient.lea_cycles_mpy_]", 1))
     (tmp_path / "f.toml").write_text(text.partition("[coefficient.lea_cycles_add]")[0])
