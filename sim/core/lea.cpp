@@ -15,6 +15,7 @@ constexpr uint32_t kHold = 1u << 1;
 constexpr uint32_t kWindowEnable = 1u << 0, kIncrement = 1u << 2, kDecrement = 1u << 3, kCodeAction = 1u << 6;
 constexpr uint32_t kRevisionAddress = 0x2FFC, kRevisionB = 0xAE790580; // DSPLib revision check
 constexpr uint32_t kCodeRam = 0x3C00, kCodeRamEnd = 0x4000;
+constexpr int kDmaTrigger = 27; // TI header: DMAxTSEL__LEA; ASSUMPTION lea-dma: on PMCMDIFG
 constexpr int kCovl = 0, kOor = 2, kCommandDone = 4;
 } // namespace
 
@@ -106,7 +107,9 @@ void Lea::complete(Machine &m) {
     release(m);
     if (ran_out || job.spurious_oor) set_flag(m, kOor);
     if (!ran_out) lea_command(job.code)->execute(m, job, *config);
-    if (cmdstat & 2) set_flag(m, kCommandDone); // LEAITFLG1
+    if (!(cmdstat & 2)) return;
+    set_flag(m, kCommandDone); // LEAITFLG1
+    m.dma.trigger(m, kDmaTrigger);
 }
 
 void Lea::account(Machine &m) {

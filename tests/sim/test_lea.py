@@ -155,6 +155,15 @@ def test_dma_elsewhere_is_stalled_too(bare):
     assert cost.lea_stall_cycles == 16
 
 
+def test_completion_triggers_the_dma(bare):
+    """Channel 0 with trigger 27 fetches the result once it is there."""
+    dma = [*move(27, 0x500), *move(Z, 0x512), *move(0x1D00, 0x516), *move(40, 0x51A), *move(0x1F10, 0x510)]
+    b = rig(bare, [*setup(ie=0), *dma, *start(ADD), *SPIN, NOP])
+    cost = b.go()
+    assert cost.dma_words == 40
+    assert b.m.read(0x1D00, 80) == b.m.read(Z, 80)
+
+
 def test_fork_in_mid_command(bare):
     b = rig(bare, [*setup(), *start(ADD), *LPM0, NOP], isr=CLEAR)
     for _ in range(7):
