@@ -56,6 +56,14 @@ class HostSide:
             raise ValueError(f"no UART '{port}'; there are: {', '.join(_BUSES[:4])}")
         self._core.uart_input(_BUSES.index(port), bytes(data))
 
+    def set_pin(self, pin: str, level: int) -> None:
+        """Drive an input from outside from now on; an edge sets the port's flag: ``m.set_pin("P5.6", 0)``."""
+        self._core.set_pin(*parse_pin(pin), bool(level))
+
+    def pin(self, pin: str) -> int:
+        """Level of an output; a pin that is no output, or locked by LOCKLPM5, is pulled up and reads 1."""
+        return int(self._core.pin(*parse_pin(pin)))
+
     def attach_spi_fram(self, bus: str, chip_select: str, megabits: int = 4) -> int:
         """Put an external FRAM (CY15B104, CY15B108) on a serial interface; its contents are zero.
 

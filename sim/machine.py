@@ -38,6 +38,8 @@ class _Device:
     ranges: tuple[tuple[str, int, int], ...]
     memories: tuple[tuple[str, int, int], ...]
     assumptions: tuple[str, ...]
+    vectors: tuple[tuple[str, int], ...]
+    absent: tuple[tuple[int, int], ...]
 
     @classmethod
     def load(cls, name: str) -> _Device:
@@ -50,8 +52,13 @@ class _Device:
         memories = tuple(
             (m["name"], m["first"], m["last"]) for m in table["memory"] if m["kind"] in ("sram", "lea_ram", "fram")
         )
+        absent = tuple((first, last) for first, last in table.get("absent", ()))
+        vectors = tuple(table.get("vectors", {}).items())
+        if "like" in table:  # a sibling: what it does not say is as there
+            base = cls.load(table["like"])
+            return cls(table["name"], ranges, memories, base.assumptions, vectors or base.vectors, absent)
         assumptions = tuple(f"{a['id']}: {a['text']}" for a in table["assumption"])
-        return cls(table["name"], ranges, memories, assumptions)
+        return cls(table["name"], ranges, memories, assumptions, vectors, absent)
 
 
 class Machine(HostSide):
@@ -82,6 +89,9 @@ class Machine(HostSide):
         self._device = _Device.load(device)
         self._allow = allow_uninitialised
         self._core = _core.Machine(list(self._device.ranges), seed & (2**64 - 1), allow_uninitialised)
+        if self._device.vectors:
+            self._core.set_vectors(list(self._device.vectors))
+        self._core.set_absent(list(self._device.absent))
         self._options = dict(options or {})
         for name, value in resolve(self._options).items():
             self._core.set_option(name, value)

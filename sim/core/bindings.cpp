@@ -281,6 +281,19 @@ NB_MODULE(_core, m) {
                 self.eusci[port & 3].receive(self, std::vector<uint8_t>(p, p + data.size()));
             },
             "port"_a, "data"_a)
+        .def(
+            "set_pin",
+            [](Machine &self, int port, int pin, bool high) { self.board.set_pin(self, port, pin, high); },
+            "port"_a, "pin"_a, "high"_a)
+        .def(
+            "pin", [](const Machine &self, int port, int pin) { return self.board.output(port, pin); },
+            "port"_a, "pin"_a)
+        .def(
+            "set_absent",
+            [](Machine &self, const std::vector<std::tuple<uint32_t, uint32_t>> &gaps) {
+                for (const auto &[first, last] : gaps) self.absent.push_back({sw::kVacant, first, last});
+            },
+            "gaps"_a)
         .def("uart_log",
              [](const Machine &self) {
                  std::vector<std::tuple<int, int, int64_t, double>> out;

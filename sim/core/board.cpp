@@ -31,7 +31,6 @@ enum PortRegister {
 
 uint16_t port_read(const uint16_t *p, int reg, uint32_t address) {
     switch (reg) {
-    case kIn: return static_cast<uint16_t>(p[kOut] & (p[kDir] | p[kRen]));
     case kOut:
     case kDir:
     case kRen:
@@ -41,8 +40,6 @@ uint16_t port_read(const uint16_t *p, int reg, uint32_t address) {
     case kIes:
     case kIe:
     case kIfg: return p[reg];
-    case kIvOdd:
-    case kIvEven: return 0;
     default: raise(FaultKind::Unmodelled, address, "port register 0x%05X does not exist", address);
     }
 }
@@ -61,12 +58,9 @@ void port_write(uint16_t *p, int reg, uint32_t address, uint16_t value, uint16_t
         p[kSel1] ^= static_cast<uint16_t>(value & lanes);
         return;
     case kIe:
-        if ((value & lanes) == 0) {
-            p[kIe] = merge(p[kIe], value, lanes);
-            return;
-        }
-        raise(FaultKind::Unmodelled, address,
-              "port interrupt enabled at 0x%05X; GPIO interrupts are not modelled", address);
+        if (address >= 0x320) raise(FaultKind::Unmodelled, address, "port J has no interrupts");
+        p[kIe] = merge(p[kIe], value, lanes);
+        return;
     default: raise(FaultKind::Unmodelled, address, "port register 0x%05X cannot be written", address);
     }
 }
@@ -76,11 +70,35 @@ void port_write(uint16_t *p, int reg, uint32_t address, uint16_t value, uint16_t
 void Board::reset(ResetKind kind) {
     Board old = *this;
     *this = Board{};
+    for (int i = 0; i < 5; ++i) { // the world outside goes on
+        driven[i] = old.driven[i];
+        level[i] = old.level[i];
+    }
     if (kind == ResetKind::Puc || kind == ResetKind::Por) { // outputs and the pin lock survive
         pm5ctl0 = old.pm5ctl0;
         pmmifg = old.pmmifg;
         for (int port = 0; port < 5; ++port) gpio[port][kOut] = old.gpio[port][kOut];
     }
+}
+
+uint16_t Board::inputs(int pair) const {
+    const uint16_t *p = gpio[pair];
+    uint16_t outside =
+        static_cast<uint16_t>((driven[pair] & level[pair]) | (~driven[pair] & p[kRen] & p[kOut]));
+    return static_cast<uint16_t>((p[kDir] & p[kOut]) | (~p[kDir] & outside));
+}
+
+void Board::set_pin(Machine &m, int port, int pin, bool high) {
+    int pair = port == 9 ? 4 : (port - 1) / 2;
+    uint16_t bit = static_cast<uint16_t>(1u << (pin + (port != 9 && port % 2 == 0 ? 8 : 0)));
+    uint16_t before = inputs(pair);
+    driven[pair] |= bit;
+    level[pair] = static_cast<uint16_t>(high ? level[pair] | bit : level[pair] & ~bit);
+    uint16_t after = inputs(pair);
+    uint16_t fell = static_cast<uint16_t>(before & ~after), rose = static_cast<uint16_t>(after & ~before);
+    uint16_t *p = gpio[pair]; // PxIES: 1 is the falling edge
+    if (pair < 4) p[kIfg] |= static_cast<uint16_t>((p[kIes] & fell) | (~p[kIes] & rose));
+    lines(m);
 }
 
 bool Board::output(int port, int pin) const {
@@ -92,6 +110,9 @@ bool Board::output(int port, int pin) const {
 
 void Board::lines(Machine &m) {
     if ((sfrifg & sfrie & 2) != 0) user_nmi |= 1u << 2; // SYSUNIV 4: oscillator fault
+    constexpr Irq kPorts[8] = {Irq::P1, Irq::P2, Irq::P3, Irq::P4, Irq::P5, Irq::P6, Irq::P7, Irq::P8};
+    for (int i = 0; i < 8; ++i)
+        m.set_line(kPorts[i], (gpio[i / 2][kIe] & gpio[i / 2][kIfg]) >> (i % 2 * 8) & 0xFF);
     m.set_line(Irq::Wdt, sfrifg & sfrie & 1);
     m.set_line(Irq::Unmi, user_nmi != 0);
     m.set_line(Irq::Snmi, system_nmi != 0);
@@ -114,9 +135,22 @@ uint16_t take_lowest(uint32_t &pending) {
 } // namespace
 
 uint16_t Board::read(Machine &m, uint32_t address) {
-    if (address >= 0x200 && address < 0x280)
-        return port_read(gpio[(address - 0x200) >> 5], (address & 0x1F) >> 1, address);
-    if (address >= 0x320 && address < 0x340) return port_read(gpio[4], (address & 0x1F) >> 1, address);
+    bool pj = address >= 0x320 && address < 0x340;
+    if (pj || (address >= 0x200 && address < 0x280)) {
+        int pair = pj ? 4 : static_cast<int>((address - 0x200) >> 5), reg = (address & 0x1F) >> 1;
+        if (reg == kIn) return inputs(pair);
+        if (reg == kIvOdd || reg == kIvEven) { // the lowest enabled pin; reading clears it
+            uint16_t due = gpio[pair][kIe] & gpio[pair][kIfg];
+            for (int i = reg == kIvOdd ? 0 : 8, pin = 0; pin < 8; ++i, ++pin) {
+                if (!(due >> i & 1)) continue;
+                gpio[pair][kIfg] = static_cast<uint16_t>(gpio[pair][kIfg] & ~(1u << i));
+                lines(m);
+                return static_cast<uint16_t>(2 * (pin + 1));
+            }
+            return 0;
+        }
+        return port_read(gpio[pair], reg, address);
+    }
     switch (address) {
     case 0x100: return sfrie;
     case 0x102: return sfrifg;
@@ -144,6 +178,7 @@ void Board::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) 
     bool pj = address >= 0x320 && address < 0x340;
     if (pj || (address >= 0x200 && address < 0x280)) {
         port_write(gpio[pj ? 4 : (address - 0x200) >> 5], (address & 0x1F) >> 1, address, value, lanes);
+        lines(m);
         return m.pins_changed();
     }
     switch (address) {

@@ -4,8 +4,9 @@
 // Modelled: PM5CTL0 and PMMCTL0 with their keys, software BOR and POR, SYSRSTIV, SYSSNIV and SYSUNIV with
 // their
 //   interrupts, PMMIFG, WDTIFG/WDTIE and OFIFG/OFIE, storage of SFRRPCR/SYSCTL/RCCTL0, GPIO direction, output
-//   and function select registers; inputs read pull level, own output, or 0.
-// Not modelled (raise): other SFR interrupts, GPIO interrupts, LPMx.5, RAM power-down.
+//   and function select registers; inputs read what the host drives, else the pull level, else 0; edges of
+//   driven inputs set PxIFG, PxIV and the interrupts of P1-P8.
+// Not modelled (raise): other SFR interrupts, flags from writes to PxIES or PxOUT, LPMx.5, RAM power-down.
 // ASSUMPTION inputs: oscillator fault flags can be cleared at once; unconnected inputs read 0.
 #pragma once
 
@@ -24,7 +25,11 @@ struct Board {
     uint32_t system_nmi = 0, user_nmi = 0; // bit n: SYSSNIV or SYSUNIV value 2n is pending
     uint16_t gpio[5][16] = {};             // PA, PB, PC, PD, PJ by register index (offset / 2)
 
+    uint16_t driven[5] = {}, level[5] = {}; // inputs that the host drives
+
     void reset(ResetKind kind);
+    void set_pin(Machine &m, int port, int pin, bool high);
+    uint16_t inputs(int pair) const;
     bool output(int port, int pin) const; // level of a pin that others only pull up; port 1-8, 9: J
     void lines(Machine &m);
     void raise_nmi(Machine &m, int sysnmi_vector); // an enabled source, by its SYSSNIV value

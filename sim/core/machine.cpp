@@ -88,6 +88,7 @@ void Machine::reset(ResetKind kind) {
         for (int i = 0; i < 6; ++i) timers[i].init(i, kCompares[i]);
     }
     mpy.reset();
+    crc16 = Crc16{};
     for (int i = 0; i < 8; ++i) eusci[i].reset(i);
     for (SpiFram &f : spi_frams)
         if (kind == ResetKind::Power) f.power_loss();
@@ -152,6 +153,12 @@ void Machine::settle() {
             return;
         }
     }
+}
+
+void Machine::no_vector(Irq source) const {
+    raise(FaultKind::Unmodelled, 0,
+          "interrupt source %s has no known vector on this device; name it in its data file",
+          kIrqNames[static_cast<int>(source)]);
 }
 
 uint8_t Machine::spi_exchange(int bus, uint8_t out) {

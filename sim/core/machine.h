@@ -11,6 +11,7 @@
 
 #include "board.h"
 #include "counters.h"
+#include "crc16.h"
 #include "cs.h"
 #include "dma.h"
 #include "eusci.h"
@@ -92,9 +93,11 @@ struct Machine {
     Eusci eusci[8];  // A0-A3, B0-B3
     std::vector<SpiFram> spi_frams;
     std::vector<SerialByte> uart_log;
+    Crc16 crc16;
     Vectors vectors;
-    uint64_t pending = 0; // interrupts raised from outside, by vector index
-    uint64_t lines = 0;   // interrupts that peripherals request, by vector index
+    std::vector<MemoryRange> absent; // registers that this device does not have
+    uint64_t pending = 0;            // interrupts raised from outside, by vector index
+    uint64_t lines = 0;              // interrupts that peripherals request, by vector index
     ResetCauses causes;
     ResetKind reset_due = ResetKind::None; // performed between two instructions
     bool violations_reset = false;         // passwords: reset as silicon does, instead of raising
@@ -135,12 +138,14 @@ struct Machine {
     void reschedule(); // clocks or listeners changed: every peripheral names its next event again
     void set_line(Irq source, bool on) {
         uint64_t bit = vectors.bit(source);
+        if (SW_UNLIKELY(on && bit == 0)) no_vector(source);
         lines = on ? lines | bit : lines & ~bit;
         if (on) attention();
     }
     uint8_t spi_exchange(int bus, uint8_t out); // one byte on the wires
     void pins_changed();                        // outputs moved: chip selects
-    int low_power_mode() const;                 // sleep.cpp: 0-4, of a sleeping CPU
+    [[noreturn]] SW_COLD void no_vector(Irq source) const;
+    int low_power_mode() const; // sleep.cpp: 0-4, of a sleeping CPU
 
     // --- host access: no cycles, no events (bus.cpp)
     void host_read(uint32_t address, uint8_t *out, uint32_t size) const;

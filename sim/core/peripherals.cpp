@@ -41,9 +41,14 @@ const char *peripheral_name(uint32_t address) {
 uint16_t Machine::peripheral_read(uint32_t address) {
     ++n.reads[kPeripheral];
     if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.read(*this, address);
+    for (const MemoryRange &gap : absent)
+        if (address >= gap.first && address <= gap.last)
+            raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
+                  peripheral_name(address));
     switch (address >> 4) {
     case 0x14: return frctl.read(*this, address);
     case 0x15:
+        if (address < 0x158) return crc16.read(address);
         if (address == 0x15C) return wdt.read(*this, address);
         return board.read(*this, address);
     case 0x16: return cs.read(*this, address);
@@ -117,9 +122,14 @@ uint16_t Machine::peripheral_read(uint32_t address) {
 void Machine::peripheral_write(uint32_t address, uint16_t value, uint16_t lanes) {
     ++n.writes[kPeripheral];
     if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.write(*this, address, value, lanes);
+    for (const MemoryRange &gap : absent)
+        if (address >= gap.first && address <= gap.last)
+            raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
+                  peripheral_name(address));
     switch (address >> 4) {
     case 0x14: return frctl.write(*this, address, value, lanes);
     case 0x15:
+        if (address < 0x158) return crc16.write(address, value, lanes);
         if (address == 0x15C) return wdt.write(*this, address, value, lanes);
         return board.write(*this, address, value, lanes);
     case 0x16: return cs.write(*this, address, value, lanes);

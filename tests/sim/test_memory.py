@@ -149,7 +149,7 @@ FAULTS = [
         "clock",
         "NWAITS = 0",
     ),
-    ([0x40B2, 0x0001, 0x021A], sim.Unmodelled, "unmodelled", "GPIO interrupts"),
+    ([0x40B2, 0x0001, 0x033A], sim.Unmodelled, "unmodelled", "port J has no interrupts"),
     ([0x40B2, 0xA511, 0x0140], sim.Unmodelled, "unmodelled", "WPROT"),
     ([0x40B2, 0xA510, 0x0120], sim.Unmodelled, "unmodelled", "PMMREGOFF"),
 ]
