@@ -38,15 +38,16 @@ def test_assumptions_are_the_same_in_source_data_and_page():
 
 
 @pytest.mark.slow
-def test_random_programs_under_sanitizers(tmp_path):
-    """Address and undefined-behaviour sanitizers over 120,000 runs of random bytes."""
+@pytest.mark.parametrize(("source", "runs"), [("fuzz_core.cpp", "120000 runs"), ("fuzz_lea.cpp", "100000 runs")])
+def test_random_programs_under_sanitizers(tmp_path, source, runs):
+    """Address and undefined-behaviour sanitizers over random bytes and random LEA commands."""
     compiler = shutil.which("c++")
     if compiler is None:
         pytest.skip("no C++ compiler")
     program = tmp_path / "fuzz"
     sources = [str(p) for p in FILES if p.suffix == ".cpp" and p.name != "bindings.cpp"]
     flags = ["-std=c++17", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    here = str(Path(__file__).parent / "fuzz_core.cpp")
+    here = str(Path(__file__).parent / source)
     subprocess.run([compiler, *flags, f"-I{CORE}", here, *sources, "-o", str(program)], check=True)
     done = subprocess.run([str(program)], check=True, capture_output=True, text=True)
-    assert "120000 runs" in done.stdout
+    assert runs in done.stdout
