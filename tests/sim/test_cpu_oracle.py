@@ -326,7 +326,7 @@ def start() -> tuple[sim.Machine, bytes]:
     m.run(until=0x3006)
     flat = bytearray(b"\xff" * 0x44000)
     r = random.Random(5)
-    for at, size in ((0x1C00, 0x2000), (0x4000, 0xBF00), (0x10000, 0x34000)):
+    for at, size in ((0x0006, 0x1A), (0x1C00, 0x2000), (0x4000, 0xBF00), (0x10000, 0x34000)):
         data = bytearray(r.randbytes(size))
         data[2::4] = bytes(b & 0xF for b in data[2::4])  # every second word is a legal upper half of 20 bits
         data[3::4] = bytes(len(data[3::4]))
