@@ -332,6 +332,8 @@ def start() -> tuple[sim.Machine, bytes]:
         data[3::4] = bytes(len(data[3::4]))
         m.write(at, bytes(data))
         flat[at : at + size] = data
+    for at, size in ((0x1800, 0x200), (0xFF00, 0x100)):  # information memory, signatures and vectors: as they are
+        flat[at : at + size] = m.read(at, size)
     return m, bytes(flat)
 
 
