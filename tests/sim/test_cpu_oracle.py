@@ -342,8 +342,10 @@ class Flat:
 
     def __init__(self, flat: bytes, at: int, code: bytes):
         self.flat, self.at, self.code = flat, at, code
+        self.elsewhere = False  # a read outside memory: of a peripheral, of nothing
 
     def get(self, a: int, default: int) -> int:
+        self.elsewhere |= not (0x6 <= a < 0x20 or 0x1800 <= a < 0x1A00 or 0x1C00 <= a < 0x3C00 or 0x4000 <= a < 0x44000)
         if self.at <= a < self.at + len(self.code):
             return self.code[a - self.at]
         return self.flat[a] if a < len(self.flat) else default
