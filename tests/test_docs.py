@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="the pages belong 
 
 def commands() -> list[str]:
     """Every line of a page that starts with `swtrain`."""
-    lines = [line.split("#")[0].strip() for page in PAGES for line in page.read_text().splitlines()]
+    lines = [line.split("#")[0].strip() for page in PAGES if page.exists() for line in page.read_text().splitlines()]
     return sorted({line for line in lines if line.startswith("swtrain ")})
 
 
