@@ -163,16 +163,7 @@ def load_graph(folder: Path) -> Graph:
         raise GraphFileError(f"{path} is not a graph ({where}: {first['msg']}); export it again") from e
     except CodegenError as e:
         raise GraphFileError(f"{path} does not hold a valid graph: {e}") from e
-    except (
-        OSError,
-        EOFError,
-        KeyError,
-        RecursionError,
-        NotImplementedError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as e:
+    except _DAMAGE as e:
         raise GraphFileError(f"{path} or graph.npz beside it is corrupt ({e!r}); export it again") from e
 
 
