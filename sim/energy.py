@@ -1,27 +1,61 @@
 """Energy as a sum over counted events with sourced coefficients.
 
-In: ``Counters``. Out: joules. A counted event without a coefficient raises; nothing is charged silently as zero.
+In: ``Counters``. Out: joules, with an error bound. A counted event without a coefficient raises; nothing is charged
+silently as zero. Sets are files in ``data/energy``; an overlay replaces coefficients of a set ("fused+paper-memory").
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from .counters import EVENTS, LEA_EVENTS, Counters
 from .errors import MissingCoefficient
 
 _DATA = Path(__file__).parent / "data" / "energy"
-_UNITS = {"pJ": 1e-12, "nJ": 1e-9, "uJ": 1e-6}
+_UNITS = {"coefficient": {"pJ": 1e-12, "nJ": 1e-9, "uJ": 1e-6}, "current": {"nA": 1e-9, "uA": 1e-6, "mA": 1e-3}}
+_UNITS["charge"] = {"pC": 1e-12, "nC": 1e-9, "uC": 1e-6}
+_MODES = ("lpm0", "lpm1", "lpm2", "lpm3", "lpm4")
+_CHARGES = ("reset", "wake_fram", *(f"wake_{mode}" for mode in _MODES))
+_NAMES = {"coefficient": (*EVENTS, *LEA_EVENTS), "current": _MODES, "charge": _CHARGES}
 
 
 @dataclass(frozen=True)
 class Coefficient:
-    """Price of one event: joules, relative error bound (0.5 is plus or minus 50 %), source."""
+    """Price of one event.
+
+    Attributes:
+        joules: of one event.
+        error: relative bound (0.5 is plus or minus 50 %).
+        source: who published it.
+        conditions: under which it holds.
+    """
 
     joules: float
+    error: float
+    source: str
+    conditions: str = ""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A current in amperes or a charge in coulombs, with relative error bound, source and conditions."""
+
+    value: float
+    error: float
+    source: str
+    conditions: str = ""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What moving bytes costs where a source states rate and power only."""
+
+    bytes_per_s: float
+    watts: float
     error: float
     source: str
 
@@ -31,39 +65,50 @@ class EnergyModel:
     """One published set of coefficients.
 
     Attributes:
-        name: name of the set.
+        name: name of the set, with its overlays.
         conditions: under which conditions it was measured.
         coefficients: by event name (``Counters.events``).
         assumptions: what is assumed when it is applied; a report lists these.
+        voltage_v: supply voltage of the set; turns charges into joules.
+        currents: amperes while asleep, by mode (``lpm0`` to ``lpm4``).
+        charges: coulombs of ``reset`` and of waking up (``wake_lpm3``).
+        transfers: cost of moving bytes, by direction, where the source states it so.
     """
 
     name: str
     conditions: str
     coefficients: Mapping[str, Coefficient]
     assumptions: list[str]
+    voltage_v: float
+    currents: Mapping[str, Quantity]
+    charges: Mapping[str, Quantity]
+    transfers: Mapping[str, Transfer]
 
     @classmethod
     def load(cls, name: str = "fused", path: Path | None = None) -> EnergyModel:
-        """Load a set by name from the package, or from ``path``.
+        """Load a set by name from the package, or from ``path``; ``"fused+paper-memory"`` lays one over another.
 
         Raises:
             ValueError: no such set, an unknown event, unit or a number that makes no sense.
         """
-        file = path or _DATA / f"{name}.toml"
-        try:
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            known = ", ".join(sorted(p.stem for p in _DATA.glob("*.toml")))
-            raise ValueError(f"no energy set '{name}'; there are: {known}") from None
-        coefficients = {}
-        for event, entry in table["coefficient"].items():
-            if event not in EVENTS + LEA_EVENTS:
-                known = ", ".join(EVENTS + LEA_EVENTS)
-                raise ValueError(f"{file}: unknown event '{event}'; known: {known}")
-            if entry["unit"] not in _UNITS or entry["value"] < 0 or not entry["source"]:
-                raise ValueError(f"{file}: {event}: needs a value >= 0, a unit of {', '.join(_UNITS)} and a source")
-            coefficients[event] = Coefficient(entry["value"] * _UNITS[entry["unit"]], entry["error"], entry["source"])
-        return cls(table["name"], table["conditions"], coefficients, list(table["assumptions"]))
+        base, *overlays = name.split("+")
+        model = _read(path or _file(base), overlay=False)
+        for overlay in overlays:
+            over = _read(_file(overlay), overlay=True)
+            model = replace(
+                model,
+                name=f"{model.name}+{over.name}",
+                conditions=f"{model.conditions} {over.name}: {over.conditions}",
+                coefficients={**model.coefficients, **over.coefficients},
+                assumptions=[*model.assumptions, *over.assumptions],
+                transfers={**model.transfers, **over.transfers},
+            )
+        return model
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Sets and overlays of the package."""
+        return sorted(p.stem for p in _DATA.glob("*.toml"))
 
     def breakdown_j(self, counters: Counters) -> dict[str, float]:
         """Joules by event.
@@ -96,3 +141,95 @@ class EnergyModel:
         """Bound on the error of ``energy_j``: the errors of the coefficients, fully correlated."""
         parts = self.breakdown_j(counters)
         return sum(joules * self.coefficients[event].error for event, joules in parts.items())
+
+    def prices(self) -> list[float]:
+        """Joules by counter in the order of the fields of ``Counters``, 0 where nothing is charged."""
+        known = self.coefficients
+        return [known[f.name].joules if f.name in known else 0.0 for f in fields(Counters)]
+
+    def sleep_a(self, mode: str) -> float:
+        """Amperes while asleep in ``mode`` (``lpm0`` to ``lpm4``).
+
+        Raises:
+            MissingCoefficient: the set does not say.
+        """
+        return self._quantity(self.currents, mode, "current").value
+
+    def charge_j(self, event: str, volts: float | None = None) -> float:
+        """Joules of ``reset`` or ``wake_lpm0`` to ``wake_lpm4`` at ``volts`` [default: the set's voltage].
+
+        Raises:
+            MissingCoefficient: the set does not say.
+        """
+        return self._quantity(self.charges, event, "charge").value * (self.voltage_v if volts is None else volts)
+
+    def transfer(self, read_bytes: int = 0, write_bytes: int = 0) -> tuple[float, float]:
+        """Seconds and joules of moving bytes at the rates the source states.
+
+        Raises:
+            MissingCoefficient: the set states no rates; overlay ``paper-memory`` does.
+        """
+        seconds = joules = 0.0
+        for direction, count in (("read", read_bytes), ("write", write_bytes)):
+            cost = self.transfers.get(direction)
+            if cost is None:
+                if count == 0:
+                    continue
+                raise MissingCoefficient(f"energy set '{self.name}' states no rate to {direction}; add +paper-memory")
+            seconds += count / cost.bytes_per_s
+            joules += count / cost.bytes_per_s * cost.watts
+        return seconds, joules
+
+    def _quantity(self, table: Mapping[str, Quantity], name: str, what: str) -> Quantity:
+        if name not in table:
+            raise MissingCoefficient(
+                f"energy set '{self.name}' has no {what} for {name}; add it with its source to the set"
+            )
+        return table[name]
+
+
+def _file(name: str) -> Path:
+    file = _DATA / f"{name}.toml"
+    if name not in EnergyModel.names():
+        raise ValueError(f"no energy set '{name}'; there are: {', '.join(EnergyModel.names())}")
+    return file
+
+
+def _read(file: Path, *, overlay: bool) -> EnergyModel:
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    if bool(table.get("overlay")) is not overlay:
+        other = (
+            "is an overlay: write BASE+" if not overlay else "is a set of its own, not an overlay: drop the + before "
+        )
+        raise ValueError(f"{file.stem} {other}{file.stem}")
+    parts = [
+        tomllib.loads((_DATA / "parts" / f"{n}.toml").read_text(encoding="utf-8")) for n in table.get("include", [])
+    ]
+    merged: dict[str, dict[str, Quantity]] = {kind: {} for kind in _UNITS}
+    for part in (*parts, table):
+        for kind, entries in merged.items():
+            entries.update({n: _quantity(file, kind, n, e, table) for n, e in part.get(kind, {}).items()})
+    transfers = {name: Transfer(**entry) for name, entry in table.get("transfer", {}).items()}
+    coefficients = {n: Coefficient(q.value, q.error, q.source, q.conditions) for n, q in merged["coefficient"].items()}
+    return EnergyModel(
+        table["name"],
+        table["conditions"],
+        coefficients,
+        list(table["assumptions"]),
+        float(table.get("voltage_v", 0.0)),
+        merged["current"],
+        merged["charge"],
+        transfers,
+    )
+
+
+def _quantity(file: Path, kind: str, name: str, entry: Mapping[str, Any], table: Mapping[str, Any]) -> Quantity:
+    if name not in _NAMES[kind]:
+        raise ValueError(
+            f"{file}: unknown {'event' if kind == 'coefficient' else kind} '{name}'; known: {', '.join(_NAMES[kind])}"
+        )
+    units = _UNITS[kind]
+    if entry["unit"] not in units or entry["value"] < 0 or entry["error"] < 0 or not entry["source"]:
+        raise ValueError(f"{file}: {name}: needs a value and error >= 0, a unit of {', '.join(units)} and a source")
+    value = entry["value"] * units[entry["unit"]]
+    return Quantity(value, entry["error"], entry["source"], entry.get("conditions", table["conditions"]))
