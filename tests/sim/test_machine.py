@@ -294,7 +294,7 @@ def test_missing_coefficient_raises(tmp_path):
     assert model.energy_j(sim.Counters(fetch_hit=1)) > 0
     with pytest.raises(sim.MissingCoefficient, match="3 x fram_write"):
         model.energy_j(sim.Counters(fram_write=3))
-    with pytest.raises(ValueError, match="there are: .*fused"):
+    with pytest.raises(ValueError, match=r"there are: .*fused"):
         sim.EnergyModel.load("nobody")
 
 
