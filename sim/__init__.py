@@ -15,7 +15,7 @@ from ._build import check_core
 
 check_core(Path(__file__).parent / "core")
 
-from . import powerloss  # noqa: E402
+from . import powerloss, sources  # noqa: E402
 from .counters import EVENTS, Counters  # noqa: E402
 from .elf import Symbol  # noqa: E402
 from .energy import Coefficient, EnergyModel  # noqa: E402
@@ -41,16 +41,20 @@ from .errors import (  # noqa: E402
 from .host import UartByte  # noqa: E402
 from .lea import LeaModel  # noqa: E402
 from .machine import Machine, Stop, WatchEvent  # noqa: E402
+from .supply import Bench, Harvested, PoweredMachine, Starved  # noqa: E402
+from .trace import Trace  # noqa: E402
 
 __all__ = [
     "EVENTS",
     "BadAddress",
     "BadElf",
+    "Bench",
     "BusFault",
     "ClockViolation",
     "Coefficient",
     "Counters",
     "EnergyModel",
+    "Harvested",
     "IllegalInstruction",
     "LeaMisuse",
     "LeaModel",
@@ -60,15 +64,19 @@ __all__ = [
     "NotReady",
     "PasswordViolation",
     "PowerLost",
+    "PoweredMachine",
     "SimError",
     "StaleCore",
+    "Starved",
     "Stop",
     "Symbol",
     "UartByte",
+    "Trace",
     "UninitialisedRead",
     "UnknownDevice",
     "UnknownSymbol",
     "Unmodelled",
     "WatchEvent",
     "powerloss",
+    "sources",
 ]

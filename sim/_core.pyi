@@ -7,7 +7,15 @@ class Machine:
     def reset(self, power_on: bool) -> None: ...
     def run(self, until: int, max_cycles: int) -> int: ...
     def run_metered(
-        self, until: int, max_cycles: int, prices: list[float], available_j: float, input_w: float
+        self,
+        until: int,
+        max_cycles: int,
+        prices: list[float],
+        cycle_j: float,
+        sleep_w: float,
+        wake_j: float,
+        available_j: float,
+        input_w: float,
     ) -> int: ...
     def set_limits(self, instructions: int, write_pause: int, write_cut: int, at_watch: bool) -> None: ...
     def set_breakpoints(self, addresses: list[int]) -> None: ...

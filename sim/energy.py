@@ -20,6 +20,7 @@ _UNITS = {"coefficient": {"pJ": 1e-12, "nJ": 1e-9, "uJ": 1e-6}, "current": {"nA"
 _UNITS["charge"] = {"pC": 1e-12, "nC": 1e-9, "uC": 1e-6}
 _MODES = ("lpm0", "lpm1", "lpm2", "lpm3", "lpm4")
 _CHARGES = ("reset", "wake_fram", *(f"wake_{mode}" for mode in _MODES))
+_WAKE_CYCLES = 11  # an interrupt takes 6 cycles and its RETI 5: more often nothing wakes up
 _NAMES = {"coefficient": (*EVENTS, *LEA_EVENTS), "current": _MODES, "charge": _CHARGES}
 
 
@@ -48,6 +49,23 @@ class Quantity:
     error: float
     source: str
     conditions: str = ""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """An energy set as the core takes it.
+
+    Attributes:
+        prices: joules by counter, in the order of the fields of ``Counters``; 0 where nothing is charged.
+        cycle_j: bound on what one cycle awake costs.
+        sleep_w: bound on the power asleep.
+        wake_j: bound on waking up.
+    """
+
+    prices: tuple[float, ...]
+    cycle_j: float
+    sleep_w: float
+    wake_j: float
 
 
 @dataclass(frozen=True)
@@ -116,11 +134,11 @@ class EnergyModel:
         Raises:
             MissingCoefficient: an event was counted that this set does not price.
         """
-        out = {}
+        out = self._asleep_j(counters)
         for event, count in (counters.events() | counters.lea_events()).items():
             price = self.coefficients.get(event)
             if price is None:
-                if count == 0:
+                if count == 0 or event[:4] in _MODES:  # priced by time
                     continue
                 raise MissingCoefficient(
                     f"energy set '{self.name}' has no coefficient for {count} x {event}; add it with its source to "
@@ -139,13 +157,38 @@ class EnergyModel:
 
     def error_j(self, counters: Counters) -> float:
         """Bound on the error of ``energy_j``: the errors of the coefficients, fully correlated."""
-        parts = self.breakdown_j(counters)
-        return sum(joules * self.coefficients[event].error for event, joules in parts.items())
+        priced: dict[str, float] = {n: c.error for n, c in self.coefficients.items()}
+        priced |= {n: q.error for n, q in (*self.currents.items(), *self.charges.items())}
+        return sum(joules * priced[event] for event, joules in self.breakdown_j(counters).items())
 
-    def prices(self) -> list[float]:
-        """Joules by counter in the order of the fields of ``Counters``, 0 where nothing is charged."""
+    def rates(self) -> Rates:
+        """What the core needs to stop where a budget is spent."""
         known = self.coefficients
-        return [known[f.name].joules if f.name in known else 0.0 for f in fields(Counters)]
+        prices, extras = [], 0.0
+        for f in fields(Counters):
+            mode = f.name[:4]
+            price = known[f.name].joules if f.name in known else 0.0
+            if mode in _MODES and f.name.endswith("_ns"):
+                price = self.sleep_a(mode) * self.voltage_v * 1e-9
+            elif mode in _MODES and f.name.endswith("_wakeups"):
+                price = self.charge_j(f"wake_{mode}")
+            elif price and f.name not in EVENTS:
+                extras += price  # beside what the CPU does in that cycle
+            prices.append(price)
+        dearest = max((p.joules for n, p in known.items() if n in EVENTS), default=0.0)
+        wake = max((q.value for n, q in self.charges.items() if n.startswith("wake")), default=0.0) * self.voltage_v
+        sleep = max((q.value for q in self.currents.values()), default=0.0) * self.voltage_v
+        return Rates(tuple(prices), dearest + extras + wake / _WAKE_CYCLES, sleep, wake)
+
+    def _asleep_j(self, counters: Counters) -> dict[str, float]:
+        """Joules by mode (`lpm3`) and by kind of wake-up (`wake_lpm3`), where the core counts them."""
+        out = {}
+        for mode in _MODES:
+            if ns := getattr(counters, f"{mode}_ns", 0):
+                out[mode] = ns * 1e-9 * self.sleep_a(mode) * self.voltage_v
+            if wakeups := getattr(counters, f"{mode}_wakeups", 0):
+                out[f"wake_{mode}"] = wakeups * self.charge_j(f"wake_{mode}")
+        return out
 
     def sleep_a(self, mode: str) -> float:
         """Amperes while asleep in ``mode`` (``lpm0`` to ``lpm4``).

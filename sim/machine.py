@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from types import MappingProxyType
 from . import _core
 from .counters import Counters
 from .elf import Image, Symbol, read_image
+from .energy import Rates
 from .errors import FAULTS, BadAddress, MachineFault, PowerLost, UnknownDevice, UnknownSymbol
 from .functions import code_index, profile_slots
 from .host import HostSide
@@ -170,17 +171,16 @@ class Machine(HostSide):
         return self._stopped(why)
 
     def run_metered(
-        self,
-        prices: Sequence[float],
-        available_j: float,
-        input_w: float,
-        max_cycles: int,
-        until: str | int | None = None,
+        self, rates: Rates, available_j: float, input_w: float, max_cycles: int, until: str | int | None = None
     ) -> Stop:
-        """Run until ``available_j`` is spent: ``Stop.SUPPLY`` at the first instruction boundary without energy.
+        """Run one stretch awake or one asleep, until ``available_j`` is spent.
+
+        Returns:
+            ``Stop.SUPPLY`` at the first instruction boundary without energy, ``ASLEEP`` when the CPU fell asleep,
+            ``INSTRUCTIONS`` when it slept and is awake now, else as `run`.
 
         Args:
-            prices: joules by counter, in the order of `Counters`' fields (`EnergyModel.prices`).
+            rates: what events cost (`EnergyModel.rates`).
             available_j: energy at the start.
             input_w: power that comes in meanwhile; negative for a constant load.
             max_cycles: MCLK cycles from now.
@@ -192,9 +192,8 @@ class Machine(HostSide):
         target = self._target(until)
         self._alive()
         self._core.set_limits(_NEVER, _NEVER, _NEVER, False)
-        return self._stopped(
-            self._core.run_metered(target, min(max_cycles, _FOREVER), list(prices), available_j, input_w)
-        )
+        costs = (list(rates.prices), rates.cycle_j, rates.sleep_w, rates.wake_j)
+        return self._stopped(self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, available_j, input_w))
 
     def _target(self, until: str | int | None) -> int:
         if until is None:
@@ -371,6 +370,10 @@ class Machine(HostSide):
             raise ValueError(f"off_s must not be negative, got {off_s}")
         self._core.reset(True)
         self._core.pass_time(off_s)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass without cycles, as in a sleep that nothing in the machine ends."""
+        self._core.pass_time(seconds)
 
     @property
     def breakpoints(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ class Stop(enum.Enum):
     BREAKPOINT = "breakpoint"
     WATCH = "watch"  #: a watched word was written (``stop_at_watch``)
     SUPPLY = "supply"  #: the energy budget is spent (``sim.supply``)
+    ASLEEP = "asleep"  #: the CPU fell asleep and may wake up (``run_metered``)
 
 
 @dataclass(frozen=True)
@@ -44,5 +45,5 @@ class WatchEvent:
 
 #: reason number of the core (``sim/core/machine.h``) -> Stop; ``FAULT`` raises instead
 STOPS = {0: Stop.UNTIL, 1: Stop.CYCLES, 2: Stop.HALT, 4: Stop.INSTRUCTIONS, 5: Stop.NVM_WRITES, 6: Stop.BREAKPOINT}
-STOPS |= {7: Stop.WATCH, 8: Stop.SUPPLY}
+STOPS |= {7: Stop.WATCH, 8: Stop.SUPPLY, 9: Stop.ASLEEP}
 FAULT = 3

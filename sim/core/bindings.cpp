@@ -231,10 +231,10 @@ int run_sliced(Machine &m, int64_t until, uint64_t max_cycles) {
 }
 
 int run_metered(Machine &m, int64_t until, uint64_t max_cycles, const std::vector<double> &prices,
-                double available_j, double input_w) {
+                double cycle_j, double sleep_w, double wake_j, double available_j, double input_w) {
     if (until > sw::kAddressMask) throw std::out_of_range("until");
     if (prices.size() != flatten(m.n).size()) throw std::invalid_argument("one price for each counter");
-    sw::Meter meter(prices, available_j, input_w);
+    sw::Meter meter({prices, cycle_j, sleep_w, wake_j}, available_j, input_w);
     meter.start(flatten(m.n), m.cs.time_s(m.n.cycles));
     return in_slices(m, max_cycles, [&](uint64_t cycles) { return meter.run(m, until, cycles, flatten); });
 }
@@ -244,6 +244,7 @@ void set_limits(Machine &m, uint64_t instructions, uint64_t write_pause, uint64_
     m.limits.write_pause = write_pause;
     m.limits.write_cut = write_cut;
     m.limits.at_watch = at_watch;
+    m.limits.at_sleep = false;
 }
 
 void set_breakpoints(Machine &m, const std::vector<uint32_t> &addresses) {
@@ -260,7 +261,8 @@ NB_MODULE(_core, m) {
         .def(nb::new_(&make), "ranges"_a, "seed"_a, "allow_uninitialised"_a)
         .def("reset", nb::overload_cast<bool>(&Machine::reset), "power_on"_a)
         .def("run", &run_sliced, "until"_a, "max_cycles"_a)
-        .def("run_metered", &run_metered, "until"_a, "max_cycles"_a, "prices"_a, "available_j"_a, "input_w"_a)
+        .def("run_metered", &run_metered, "until"_a, "max_cycles"_a, "prices"_a, "cycle_j"_a, "sleep_w"_a,
+             "wake_j"_a, "available_j"_a, "input_w"_a)
         .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a)
         .def("set_breakpoints", &set_breakpoints, "addresses"_a)
         .def("unwatch", &Machine::remove_watch, "address"_a)

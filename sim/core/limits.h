@@ -26,6 +26,7 @@ struct Limits {
     uint64_t write_cut = kNever;    // cut power directly after that FRAM write
     size_t watch_from = 0;          // log entries from before this run
     bool at_watch = false;          // stop after an instruction that wrote a watched word
+    bool at_sleep = false;          // stop when the CPU falls asleep
     std::vector<uint32_t> breakpoints;
 
     bool breaks_at(uint32_t pc) const {

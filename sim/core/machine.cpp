@@ -253,6 +253,10 @@ const Op *Machine::service(const Op *next, bool started, Reason &why) {
             break;
         }
         if (!(r[kSr] & kCpuOff)) break;
+        if (limits.at_sleep) {
+            why = Reason::Asleep;
+            return nullptr;
+        }
         if (!sleep(why)) return nullptr; // else time has passed: look again
     }
     stop_at = std::min({limit, dma.next_event(), events.next, limits.next(n.cycles, n.instructions)});

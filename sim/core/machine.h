@@ -57,7 +57,8 @@ enum class Reason : int {
     Writes = 5,
     Break = 6,
     Watch = 7,
-    Supply = 8
+    Supply = 8,
+    Asleep = 9
 };
 
 struct Machine {

@@ -2,8 +2,9 @@
 // Running until an energy budget is spent, without any cost per instruction.
 //
 // Modelled: spent = sum over counters of count * price, minus input power * time; the run stops at the first
-//   instruction boundary where nothing is left. No cycle can cost more than the largest prices together, so
-//   that many cycles run without looking; the last instructions run one by one.
+//   instruction boundary where nothing is left. Awake no cycle can cost more than the dearest one, asleep no
+//   second more than the dearest mode, so that much runs without looking; the last instructions run one by
+//   one. A run covers one stretch awake or one asleep.
 // Not modelled: a stop inside an instruction or a DMA block (the boundary after it).
 #pragma once
 
@@ -11,16 +12,18 @@
 
 namespace sw {
 
+struct Rates {
+    std::vector<double> prices; // joules by counter, in the order of `flatten`
+    double cycle_j = 0;         // the dearest cycle awake, with everything that may happen in it
+    double sleep_w = 0;         // the dearest mode asleep
+    double wake_j = 0;          // the dearest way out of it
+};
+
 class Meter {
   public:
-    // `prices` in joules by counter, in the order of `flatten`; counters without a price are 0.
-    // `input_w` may be negative (a load that does not depend on events).
-    Meter(const std::vector<double> &prices, double available_j, double input_w)
-        : prices_(prices), available_j_(available_j), input_w_(input_w) {
-        for (double p : prices_) worst_j_ += p; // no event happens more than once per cycle
-        if (input_w_ < 0) worst_j_ -= input_w_ / kSlowestHz;
-        worst_j_ = std::max(worst_j_, 1e-15);
-    }
+    // `input_w` may be negative: a load that does not depend on events.
+    Meter(const Rates &rates, double available_j, double input_w)
+        : rates_(rates), available_j_(available_j), input_w_(input_w) {}
 
     void start(const std::vector<int64_t> &counters, double time_s) {
         start_ = counters;
@@ -30,18 +33,26 @@ class Meter {
     template <class Flatten> double left(const Machine &m, Flatten flatten) const {
         std::vector<int64_t> now = flatten(m.n);
         double left = available_j_ + input_w_ * (m.cs.time_s(m.n.cycles) - start_s_);
-        for (size_t i = 0; i < now.size(); ++i) left -= prices_[i] * static_cast<double>(now[i] - start_[i]);
+        for (size_t i = 0; i < now.size(); ++i)
+            left -= rates_.prices[i] * static_cast<double>(now[i] - start_[i]);
         return left;
     }
 
+    // Reason::Asleep and Reason::Instructions: fell asleep, woke up.
     template <class Flatten> Reason run(Machine &m, int64_t until, uint64_t max_cycles, Flatten flatten) {
         uint64_t end = m.n.cycles + max_cycles;
+        bool asleep = m.r[kSr] & kCpuOff;
+        m.limits.at_sleep = !asleep;
+        m.limits.instructions = asleep ? m.n.instructions + 1 : Limits::kNever;
         for (;;) {
             double rest = left(m, flatten);
             if (rest <= 0) return Reason::Supply;
-            double safe = std::min(rest / worst_j_, 1e18);
-            uint64_t slice = std::min(static_cast<uint64_t>(safe), end - m.n.cycles);
-            Reason why = m.run(until, slice);
+            double load = std::max(0.0, -input_w_);
+            double per_cycle =
+                asleep ? (rates_.sleep_w + load) * cycle_s(m) : rates_.cycle_j + load / kSlowestHz;
+            double spare = asleep ? rest - rates_.wake_j - 64 * rates_.cycle_j : rest;
+            double safe = std::min(std::max(0.0, spare) / std::max(per_cycle, 1e-18), 1e18);
+            Reason why = m.run(until, std::min(static_cast<uint64_t>(safe), end - m.n.cycles));
             if (left(m, flatten) <= 0 && why != Reason::Fault) return Reason::Supply;
             if (why != Reason::Cycles || m.n.cycles >= end) return why;
         }
@@ -49,9 +60,15 @@ class Meter {
 
   private:
     static constexpr double kSlowestHz = 31250; // 1 MHz / 32: the slowest MCLK from the DCO
-    std::vector<double> prices_;
+
+    static double cycle_s(const Machine &m) { // the clock does not change while asleep
+        constexpr uint64_t kMany = 1000000;
+        return (m.cs.time_s(m.n.cycles + kMany) - m.cs.time_s(m.n.cycles)) / kMany;
+    }
+
+    Rates rates_;
     std::vector<int64_t> start_;
-    double available_j_, input_w_, worst_j_ = 0, start_s_ = 0;
+    double available_j_, input_w_, start_s_ = 0;
 };
 
 } // namespace sw

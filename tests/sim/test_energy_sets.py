@@ -27,8 +27,10 @@ def test_every_number_has_source_error_and_conditions(name):
     assert all(q.source and q.conditions and 0 < q.error <= 1 for q in numbers)
     assert model.voltage_v == 3.0
     assert model.assumptions
-    assert all(p >= 0 for p in model.prices())
-    assert len(model.prices()) == len(Counters.__dataclass_fields__)
+    rates = model.rates()
+    assert all(p >= 0 for p in rates.prices)
+    assert len(rates.prices) == len(Counters.__dataclass_fields__)
+    assert rates.cycle_j >= max(c.joules for c in model.coefficients.values())
 
 
 @pytest.mark.parametrize("name", SETS)

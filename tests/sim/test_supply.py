@@ -1,0 +1,361 @@
+"""Supplies: closed forms against small steps, books that balance, brown-outs at the right instruction."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sim
+from sim import Bench, EnergyModel, Harvested, PoweredMachine, Stop, sources
+from sim.sources import ConstantPower, CurveSource, Recorded, RfBursts, SolarDay
+
+# Counts in FRAM for ever; how far it comes between two failures is what the capacitor holds.
+COUNTS = """
+    .globl _start, boots, count
+_start:
+    mov #0x2c00, r1
+    mov #0x5a80, &0x015c
+    inc &boots
+again:
+    inc &count
+    jnz again
+    inc &count+2
+    jmp again
+    .section .nvm,"aw",@progbits
+    .type boots,@object
+boots: .word 0
+    .size boots, 2
+    .type count,@object
+count: .word 0, 0
+    .size count, 4
+"""
+# Works on each interrupt 20, else sleeps in LPM3.
+SLEEPS = """
+    .globl _start, served, handler
+_start:
+    mov #0x2c00, r1
+    mov #0x5a80, &0x015c
+sleep:
+    bis #0xd8, r2
+    mov #200, r10
+1:  dec r10
+    jnz 1b
+    inc &served
+    jmp sleep
+handler:
+    bic #0xd0, 0(r1)
+    reti
+    .section .nvm,"aw",@progbits
+    .type served,@object
+served: .word 0
+    .size served, 2
+"""
+FUSED = EnergyModel.load("fused")
+
+
+def machine(assemble, source: str, vector: str | None = None) -> sim.Machine:
+    m = sim.Machine(seed=4)
+    m.load(assemble(source))
+    if vector:
+        m.write(0xFF90 + 2 * 20, m.symbols[vector].address.to_bytes(2, "little"))
+    return m
+
+
+def number(m: sim.Machine, name: str) -> int:
+    return int.from_bytes(m.read(name), "little")
+
+
+def close(trace: sim.Trace) -> bool:
+    e = trace.energy
+    return abs(trace.imbalance_j) <= 1e-9 * (e.harvested + e.stored_start + 1e-9)
+
+
+# --- closed forms
+
+
+def small_steps(law, volts: float, drain: float, farads: float, dt: float, n: int = 4000) -> tuple[float, float]:
+    """Voltage and energy that came in after `dt`, by the midpoint rule."""
+    h, came = dt / n, 0.0
+    for _ in range(n):
+        k = (law.power_w(volts) / max(volts, 1e-9) - drain) / farads
+        mid = max(volts + 0.5 * h * k, 1e-9)
+        came += law.power_w(mid) * h
+        volts = max(volts + h * (law.power_w(mid) / mid - drain) / farads, 0.0)
+    return volts, came
+
+
+LAWS = st.one_of(
+    st.floats(0, 1e-2).map(sources.PowerLaw),
+    st.tuples(st.floats(1.0, 5.0), st.floats(10.0, 1e5)).map(lambda p: CurveSource.thevenin(*p).at(0)[0]),
+    st.just(CurveSource(((0.0, 1e-3), (2.0, 9e-4), (2.6, 0.0)), 50.0).at(0)[0]),
+)
+
+
+@given(LAWS, st.floats(0.5, 3.0), st.floats(0, 1e-3), st.floats(1e-5, 1e-2), st.floats(1e-3, 1.0))
+@settings(max_examples=25, deadline=None)
+def test_closed_forms_equal_small_steps(law, volts, drain, farads, dt):
+    t, v, came = 0.0, volts, 0.0
+    for _ in range(20):  # over the pieces of a curve
+        step = law.advance(v, drain, farads, dt - t, 0.3, 5.5)
+        t, v, came = t + step.dt_s, step.volts, came + step.in_j
+        if t >= dt or v in (0.3, 5.5):
+            break
+    expected, expected_in = small_steps(law, volts, drain, farads, t)
+    assert v == pytest.approx(expected, rel=2e-3, abs=2e-3)
+    assert came == pytest.approx(expected_in, rel=5e-3, abs=1e-6)
+
+
+def test_charging_time_without_leakage():
+    step = sources.PowerLaw(1e-3).advance(0.0, 0.0, 100e-6, math.inf, 0.0, 3.0)
+    assert step.dt_s == pytest.approx(0.5 * 100e-6 * 9 / 1e-3)
+    tiny = sources.PowerLaw(1e-3).advance(1.0, 1e-12, 100e-6, math.inf, 0.0, 3.0)
+    small = sources.PowerLaw(1e-3).advance(1.0, 4e-9, 100e-6, math.inf, 0.0, 3.0)  # the other side of the series
+    assert tiny.dt_s == pytest.approx(0.5 * 100e-6 * 8 / 1e-3)
+    assert small.dt_s == pytest.approx(tiny.dt_s, rel=1e-4)
+
+
+def test_charging_through_a_resistance_as_published():
+    """iNAS: t = -R C ln((V1 - Vs) / (V0 - Vs)) with Vs 3.0 V, 1 kohm, 1 mF, 2.8 -> 2.99 V."""
+    step = CurveSource.thevenin(3.0, 1000.0).at(0)[0].advance(2.8, 0.0, 1e-3, math.inf, 0.0, 2.99)
+    assert step.dt_s == pytest.approx(-1000 * 1e-3 * math.log((3.0 - 2.99) / (3.0 - 2.8)))
+
+
+def test_solar_day_holds_the_energy_of_its_sine():
+    day = SolarDay(peak_w=2e-3, start_h=0.0)
+    t = total = 0.0
+    while t < 86400 - 1e-6:
+        law, until = day.at(t)
+        total += law.power_w(3.0) * (until - t)
+        t = until
+    assert total == pytest.approx(2e-3 * 2 / math.pi * 12 * 3600)
+    assert day.at(3600)[0].power_w(3) == 0
+    assert day.at(12 * 3600)[0].power_w(3) == pytest.approx(2e-3, rel=1e-3)
+    assert day.at(36 * 3600)[0] == day.at(12 * 3600)[0]
+
+
+def test_bursts_and_recorded_traces(tmp_path: Path):
+    bursts = RfBursts(3e-3, period_s=1.0, on_s=0.2)
+    assert [bursts.at(t)[0].power_w(3) for t in (0, 0.1, 0.2, 0.9, 1.0, 7.1)] == [3e-3, 3e-3, 0, 0, 3e-3, 3e-3]
+    (tmp_path / "t.csv").write_text("time_s,power_w\n0,1e-3\n2,0\n3,5e-4\n")
+    once = Recorded.from_csv(tmp_path / "t.csv")
+    assert [once.at(t)[0].power_w(3) for t in (0, 1.9, 2, 3, 99)] == [1e-3, 1e-3, 0, 5e-4, 5e-4]
+    again = Recorded.from_csv(tmp_path / "t.csv", repeat=True, scale=2.0)
+    assert [again.at(t)[0].power_w(3) for t in (3.5, 4.0, 6.5)] == [1e-3, 2e-3, 0]
+    for source in (bursts, again):
+        t = 0.0
+        for _ in range(1000):
+            until = source.at(t)[1]
+            assert until > t
+            t = until
+    (tmp_path / "v.csv").write_text("time_s,voltage_v\n0,3.3\n1,0\n")
+    volts = Recorded.from_csv(tmp_path / "v.csv", series_ohm=1000)
+    assert volts.at(0)[0].power_w(2.3) == pytest.approx(2.3e-3)
+    assert volts.at(1)[0].power_w(2.3) == 0
+    for text in ("time_s,power_w\n0,1\n", "a,b\n1,2\n3,4\n", "time_s,power_w\n0,1\n0,2\n", "time_s,power_w\n0,x\n1,2\n",
+                 "time_s,power_w\n0,-1\n1,2\n"):  # fmt: skip
+        (tmp_path / "bad.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"bad\.csv: needs"):
+            Recorded.from_csv(tmp_path / "bad.csv")
+
+
+# --- machines on supplies
+
+
+def test_bench_never_fails(assemble):
+    node = PoweredMachine(machine(assemble, COUNTS), Bench(3.0), FUSED)
+    before = node.machine.counters()
+    assert node.run(duration_s=0.5) is Stop.CYCLES
+    trace = node.finish()
+    spent = node.machine.counters() - before
+    assert trace.energy.used == pytest.approx(FUSED.energy_j(spent))
+    assert (trace.power_cycles, number(node.machine, "boots")) == (0, 1)
+    assert trace.on_s == pytest.approx(0.5, rel=1e-4)
+    assert close(trace)
+    assert node.run(until="again") is Stop.UNTIL
+    with pytest.raises(ValueError, match="needs until or duration"):
+        node.run()
+
+
+def test_brown_out_at_the_exact_instruction(assemble):
+    """Without harvest or leakage, the instruction that overdraws the capacitor is the last one."""
+    supply = Harvested(ConstantPower(0.0), 10e-6, v_start=3.0, boot_c=0.0)
+    m = machine(assemble, COUNTS)
+    node = PoweredMachine(m, supply, FUSED)
+    twin = m.fork()
+    start_j = 0.5 * 10e-6 * (3.0**2 - 1.9**2)
+    node.run(duration_s=10.0)
+    assert not node.is_on
+    executed, used = m.instructions, FUSED.energy_j(m.counters())
+    assert used >= start_j
+    twin.power_cycle()
+    twin.run(max_instructions=executed - 1)
+    assert FUSED.energy_j(twin.counters()) < start_j
+    twin.run(max_instructions=1)
+    assert twin.counters() == m.counters()
+    assert twin.read(0x4000, 0x1000) == m.read(0x4000, 0x1000)
+    assert node.volts == pytest.approx(1.9, abs=1e-4)
+    with pytest.raises(sim.Starved, match="never reaches v_on"):
+        node.run()
+
+
+def test_intermittent_execution(assemble):
+    supply = Harvested(ConstantPower(0.2e-3), 20e-6, leakage_a=1e-6)
+    node = PoweredMachine(machine(assemble, COUNTS), supply, FUSED)
+    node.run(duration_s=20.0)
+    trace = node.finish()
+    assert trace.power_cycles == number(node.machine, "boots") > 5
+    assert close(trace)
+    states = [i.state for i in trace.intervals]
+    assert states[:4] == ["off", "boot", "on", "off"]
+    assert trace.time_s == pytest.approx(20.0)
+    assert all(a.end_s == b.start_s for a, b in zip(trace.intervals, trace.intervals[1:], strict=False))
+    boots = [i for i in trace.intervals if i.state == "boot"]
+    assert all(i.end_s - i.start_s == pytest.approx(1e-3) for i in boots)
+    assert trace.on_s == pytest.approx(sum(i.end_s - i.start_s for i in trace.intervals if i.state == "on"))
+    low = min(v for t, v in trace.voltage if t > trace.intervals[2].end_s)
+    assert low == pytest.approx(1.9, abs=1e-3)
+    assert max(v for _, v in trace.voltage) == pytest.approx(3.0, abs=1e-2)
+    assert node.machine.time_s == pytest.approx(node.time_s, rel=1e-6) or not node.is_on
+    data = json.loads(trace.to_json())
+    assert data["power_cycles"] == trace.power_cycles
+    assert data["energy"]["lost"] == pytest.approx(trace.energy.lost)
+    assert any(a.startswith("supply:") for a in data["assumptions"])
+
+
+SOURCES = st.one_of(
+    st.floats(1e-5, 5e-3).map(ConstantPower),
+    st.floats(1e-4, 5e-3).map(lambda p: SolarDay(p, start_h=7.0)),
+    st.tuples(st.floats(1e-4, 2e-2), st.floats(0.05, 1.0)).map(lambda p: RfBursts(p[0], 1.0, p[1])),
+    st.tuples(st.floats(3.1, 5.0), st.floats(100.0, 2e4)).map(lambda p: CurveSource.thevenin(*p)),
+    st.just(CurveSource(((0.0, 2e-3), (3.0, 1.5e-3), (4.0, 0.0)), 100.0)),
+)
+
+
+@given(SOURCES, st.floats(1e-6, 3e-4), st.floats(0, 1e-5), st.booleans(), st.floats(0.0, 3.6))
+@settings(max_examples=25, deadline=None)
+def test_energy_balance(assemble, source, farads, leakage, sleeps, v_start):
+    """In plus stored before = stored + used + lost, whatever the source and the program do."""
+    m = machine(assemble, SLEEPS if sleeps else COUNTS, "handler" if sleeps else None)
+    node = PoweredMachine(m, Harvested(source, farads, leakage_a=leakage, v_start=v_start), FUSED)
+    for _ in range(3):
+        node.run(duration_s=0.3)
+        if sleeps and node.is_on:
+            m.interrupt(20)
+    trace = node.finish()
+    assert close(trace)
+    e = trace.energy
+    assert min(e.harvested, e.used, e.leaked, e.clipped) >= -1e-15
+    assert e.stored == pytest.approx(0.5 * farads * node.volts**2)
+    assert all(-1e-9 <= v <= 3.6 + 1e-9 for _, v in trace.voltage)
+    assert trace.time_s == pytest.approx(0.9, abs=5e-5)  # the last instruction is finished
+    counted = FUSED.energy_j(m.counters())
+    assert e.used >= counted * (1 - 1e-9)  # boot and sleep come on top
+
+
+def test_runs_are_reproducible(assemble):
+    def once() -> tuple[object, ...]:
+        supply = Harvested(RfBursts(2e-3, 0.5, 0.1), 10e-6, leakage_a=1e-7)
+        node = PoweredMachine(machine(assemble, COUNTS), supply, FUSED)
+        node.run(duration_s=3.0)
+        return node.finish().to_json(), node.machine.counters(), node.machine.read(0x1C00, 64)
+
+    assert once() == once()
+
+
+def test_slices_do_not_matter(assemble):
+    """Asking often gives nearly the same run as asking once: only the voltage-dependent part is sliced."""
+
+    def used(parts: int) -> float:
+        supply = Harvested(ConstantPower(5e-4), 50e-6, leakage_a=5e-6)
+        node = PoweredMachine(machine(assemble, COUNTS), supply, FUSED)
+        for _ in range(parts):
+            node.run(duration_s=4.0 / parts)
+        return node.finish().energy.used
+
+    assert used(1) == pytest.approx(used(400), rel=0.01)
+
+
+def test_sleeping_program_serves_requests(assemble):
+    m = machine(assemble, SLEEPS, "handler")
+    node = PoweredMachine(m, Harvested(ConstantPower(1e-3), 100e-6, v_start=3.0), FUSED)
+    for _ in range(20):
+        assert node.run(duration_s=1.0) is Stop.CYCLES
+        assert node.is_on
+        m.interrupt(20)
+    assert number(m, "served") == 19
+    trace = node.finish()
+    assert trace.power_cycles == 1
+    assert trace.energy.clipped > 0.9 * trace.energy.harvested  # full most of the time
+    assert node.volts == pytest.approx(3.6)
+    assert close(trace)
+
+
+def test_sleep_current_empties_the_capacitor(assemble):
+    """LPM3 at 0.5 uA and 1 uA of leakage from 3.0 to 1.9 V: t = C dV / I."""
+    m = machine(assemble, SLEEPS, "handler")
+    node = PoweredMachine(m, Harvested(ConstantPower(0.0), 100e-6, leakage_a=1e-6, v_start=3.0, boot_c=0.0), FUSED)
+    node.run(duration_s=1000.0)
+    trace = node.finish()
+    assert trace.on_s == pytest.approx(100e-6 * 1.1 / 1.5e-6, rel=0.01)
+    assert not node.is_on
+
+
+def test_ten_idle_hours_are_quick(assemble):
+    """A request every second for ten hours of a solar day."""
+    m = machine(assemble, SLEEPS, "handler")
+    node = PoweredMachine(m, Harvested(SolarDay(1e-3), 1e-3, leakage_a=1e-6, v_start=3.0), FUSED)
+    began = time.perf_counter()
+    for _ in range(36_000):
+        node.run(duration_s=1.0)
+        if node.is_on:
+            m.interrupt(20)
+    assert time.perf_counter() - began < 30  # about 2 s alone; the limit is for a busy machine
+    trace = node.finish()
+    assert trace.time_s == pytest.approx(36_000)
+    assert close(trace)
+    assert len(trace.voltage) < 5000
+
+
+def test_starved_and_boot_loops(assemble):
+    node = PoweredMachine(machine(assemble, COUNTS), Harvested(ConstantPower(1e-6), 1e-5, leakage_a=1e-6), FUSED)
+    with pytest.raises(sim.Starved, match="never reaches v_on"):
+        node.run()
+    assert node.run(duration_s=5.0) is Stop.CYCLES
+    # a boot that costs more than the capacitor holds never reaches the first instruction
+    heavy = Harvested(ConstantPower(1e-4), 1e-6, boot_c=2e-6)
+    node = PoweredMachine(machine(assemble, COUNTS), heavy, FUSED)
+    node.run(duration_s=1.0)
+    trace = node.finish()
+    assert trace.power_cycles == 0
+    assert sum(i.state == "boot" for i in trace.intervals) > 3
+    assert node.machine.instructions == 0
+    assert close(trace)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"v_on": 1.5}, {"v_max": 2.9}, {"capacitor_f": 0.0}, {"leakage_a": -1.0}, {"boot_s": 0.0}, {"v_start": 4.0}],
+)
+def test_impossible_supplies(options):
+    with pytest.raises(ValueError, match=r"needs 0 < v_off|must be positive|negative"):
+        dataclasses.replace(Harvested(ConstantPower(1e-3), 1e-4), **options)
+
+
+def test_impossible_sources():
+    for make in (
+        lambda: ConstantPower(-1.0),
+        lambda: SolarDay(1.0, sunrise_h=19.0),
+        lambda: RfBursts(1.0, 1.0, 2.0),
+        lambda: CurveSource(((0.0, 1.0), (1.0, 2.0))),
+        lambda: CurveSource.thevenin(0.0, 1.0),
+        lambda: Bench(5.0),
+    ):
+        with pytest.raises(ValueError, match=r"."):
+            make()
