@@ -113,15 +113,18 @@ class Machine(HostSide):
         image = read_image(path, self._device.memories)
         for address, data in image.segments:
             self._core.write(address, data)
-        self._image = image
-        self._index = code_index(image)
-        self._profiled = []
-        self._core.profile_enable([])
+        self._take_image(image)
         self._core.forget()
         ram = [(a, d) for a, d in image.segments if a < 0x4000]
         self._core.reset(True)
         for address, data in ram:
             self._core.write(address, data)
+
+    def _take_image(self, image: Image) -> None:
+        self._image = image
+        self._index = code_index(image)
+        self._profiled = []
+        self._core.profile_enable([])
 
     def run(
         self,

@@ -212,7 +212,7 @@ class PoweredMachine:
                 self._fail()
                 return None
         self._point()
-        if stop is Stop.UNTIL:
+        if stop in (Stop.UNTIL, Stop.BREAKPOINT):
             return stop
         if stop is Stop.HALT:
             return self._halted(end)

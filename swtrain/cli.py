@@ -259,6 +259,48 @@ def sim_command(
 
 
 @main.command()
+@click.argument("elf", type=click.Path(path_type=Path))
+@click.option("--device", default="msp430fr5994", show_default=True, help="Which MCU.")
+@click.option("--supply", default="bench", show_default=True, help="bench, or harvest:power=1e-3,capacitor=100e-6 ...")
+@click.option("--until", help="Stop where the program arrives: a symbol or 0xADDRESS.")
+@click.option(
+    "--max-cycles", type=click.IntRange(1), default=1_000_000_000, show_default=True, help="Stop after these."
+)
+@click.option("--energy", default="fused", show_default=True, help="Set of energy coefficients, overlays after a +.")
+@click.option("--seed", default=0, show_default=True, help="Of what memory holds at power-up.")
+@click.option("--uart", is_flag=True, help="Print what the program sends.")
+@click.option("--watch", multiple=True, metavar="SYMBOL", help="Log writes to this word in the .vcd. Repeatable.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Events as FILE.vcd, or instructions as text.")
+@click.option("--profile", type=click.Path(path_type=Path), help="Folded stacks for a flame graph; a table as well.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result; - prints it.")
+@click.option("--gdb", type=click.IntRange(0, 65535), metavar="PORT", help="Wait for gdb on this port (loopback).")
+@_known_errors
+def run(elf: Path, uart: bool, json_file: Path | None, gdb: int | None, **options: Any) -> None:
+    """Run any ELF on the simulated MCU and report cycles, time and energy."""
+    from codegen.files import write_atomic
+
+    from .run import RunOptions, load, run_elf, show
+
+    settings = RunOptions(**options)
+    if gdb is not None:
+        from sim.gdb import GdbServer
+
+        server = GdbServer(load(elf, settings), gdb)
+        click.echo(f"waiting for gdb: target remote localhost:{server.port}")
+        server.serve()
+        return
+    result = run_elf(elf, settings)
+    if uart and result.uart:
+        click.echo(result.uart)
+    if json_file == Path("-"):
+        click.echo(result.to_json())
+        return
+    console.print(show(result))
+    if json_file is not None:
+        write_atomic(json_file, result.to_json())
+
+
+@main.command()
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--toolchain", default="zig", show_default=True, help="Whose image: zig or gcc.")
 @_known_errors

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-APPLICATION = {"cli", "deploy", "doctor", "export", "report", "show"}
+APPLICATION = {"cli", "deploy", "doctor", "export", "report", "run", "show"}
 TORCH = {"export", "models", "nested", "runs", "strategies", "train"}
 
 

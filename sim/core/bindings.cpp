@@ -5,6 +5,7 @@
 // Modelled / Not modelled: see machine.h.
 #include "machine.h"
 #include "meter.h"
+#include "snapshot.h"
 
 #include <memory>
 #include <nanobind/nanobind.h>
@@ -247,6 +248,18 @@ void set_limits(Machine &m, uint64_t instructions, uint64_t write_pause, uint64_
     m.limits.at_sleep = false;
 }
 
+std::vector<std::tuple<int, int, std::vector<int64_t>>> call_graph(const Machine &m) {
+    std::vector<std::tuple<int, int, std::vector<int64_t>>> out;
+    for (const auto &node : m.calls.nodes) out.emplace_back(node.parent, node.slot, flatten(node.counters));
+    return out;
+}
+
+nb::bytes take_trace(Machine &m) { // TraceRecord as it lies in memory: uint64, double, 16 x uint32
+    nb::bytes out(reinterpret_cast<const char *>(m.trace.data()), m.trace.size() * sizeof(sw::TraceRecord));
+    m.trace.clear();
+    return out;
+}
+
 void set_breakpoints(Machine &m, const std::vector<uint32_t> &addresses) {
     for (uint32_t a : addresses)
         if ((a & 1) || a >= m.memory.size()) throw std::out_of_range("breakpoint");
@@ -265,6 +278,21 @@ NB_MODULE(_core, m) {
              "wake_j"_a, "available_j"_a, "input_w"_a)
         .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a)
         .def("set_breakpoints", &set_breakpoints, "addresses"_a)
+        .def("call_graph", &call_graph)
+        .def(
+            "set_trace", [](Machine &self, bool on) { self.tracing = on; }, "on"_a)
+        .def("take_trace", &take_trace)
+        .def("save",
+             [](Machine &self) {
+                 std::string bytes = sw::save_snapshot(self);
+                 return nb::bytes(bytes.data(), bytes.size());
+             })
+        .def(
+            "restore",
+            [](Machine &self, nb::bytes data) {
+                return sw::restore_snapshot(self, std::string(data.c_str(), data.size()));
+            },
+            "data"_a)
         .def("unwatch", &Machine::remove_watch, "address"_a)
         .def(
             "pass_time", [](Machine &self, double seconds) { self.cs.base_s += seconds; }, "seconds"_a)

@@ -27,7 +27,7 @@ bool Machine::limit_reached(Reason &why) const {
 Reason Machine::enter(const Op *until) {
     nvm_stop = limits.first_write();
     limits.watch_from = watch_events.size();
-    auto once = [&] { return profiling ? loop<true>(until) : loop<false>(until); };
+    auto once = [&] { return profiling || tracing ? loop<true>(until) : loop<false>(until); };
     if (!limits.breakpoints.empty()) {
         bool at_one = limits.breaks_at(r[kPc]);
         uint64_t end = limit;
@@ -42,6 +42,13 @@ Reason Machine::enter(const Op *until) {
         if (at_one && limits.breaks_at(r[kPc])) return Reason::Break;
     }
     return once();
+}
+
+void Machine::record(const Op *next) {
+    TraceRecord entry{n.cycles, cs.time_s(n.cycles), {}};
+    std::copy(r, r + 16, entry.r);
+    entry.r[kPc] = pc_of(next);
+    trace.push_back(entry);
 }
 
 void Machine::remove_watch(uint32_t address) { // the page stays on the slow path

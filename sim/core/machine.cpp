@@ -292,11 +292,15 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
             started = true;
             op = next;
             if constexpr (Profiled) {
-                uint16_t slot = function_of[static_cast<size_t>(next - ops.data())];
-                if (slot != profile_slot) {
-                    profile_flush();
-                    profile_slot = slot;
+                if (profiling) {
+                    uint16_t slot = function_of[static_cast<size_t>(next - ops.data())];
+                    if (slot != profile_slot || calls.stack.empty()) {
+                        profile_flush();
+                        profile_slot = slot;
+                        calls.arrive(slot, r[kSp]);
+                    }
                 }
+                if (tracing) record(next);
             }
             ++n.instructions;
             n.cycles += next->cycles;
@@ -354,11 +358,14 @@ void Machine::profile_enable(const std::vector<uint32_t> &starts) {
     profile.assign(starts.size(), Counters{});
     profile_mark = n;
     profile_slot = 0;
+    calls = CallGraph{};
     profiling = true;
 }
 
 void Machine::profile_flush() {
-    accumulate(profile[profile_slot], delta(n, profile_mark));
+    Counters spent = delta(n, profile_mark);
+    accumulate(profile[profile_slot], spent);
+    calls.add(spent);
     profile_mark = n;
 }
 

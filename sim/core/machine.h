@@ -10,6 +10,7 @@
 #pragma once
 
 #include "board.h"
+#include "callgraph.h"
 #include "counters.h"
 #include "crc16.h"
 #include "cs.h"
@@ -46,6 +47,12 @@ struct WatchEvent {
     uint32_t pc;
     Counters counters; // at the end of the writing instruction or transfer
     double time_s;     // likewise
+};
+
+struct TraceRecord { // before an instruction
+    uint64_t cycles;
+    double time_s;
+    uint32_t r[16]; // r[0]: its address
 };
 
 enum class Reason : int {
@@ -117,6 +124,9 @@ struct Machine {
     std::vector<Counters> profile;
     uint16_t profile_slot = 0;
     Counters profile_mark;
+    CallGraph calls;
+    bool tracing = false;
+    std::vector<TraceRecord> trace;
     Fault fault{FaultKind::None, 0, ""};
 
     Machine(const std::vector<MemoryRange> &map, uint64_t seed, bool allow_uninitialised);
@@ -183,6 +193,7 @@ struct Machine {
     template <bool Profiled> Reason loop(const Op *until);
     bool limit_reached(Reason &why) const;
     Reason enter(const Op *until);
+    void record(const Op *next);
     const Op *service(const Op *next, bool started, Reason &why);
     void settle(); // events and DMA that are due
     void fire(Ev e);

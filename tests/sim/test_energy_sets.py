@@ -22,7 +22,7 @@ def test_the_published_sets_are_there():
 def test_every_number_has_source_error_and_conditions(name):
     model = EnergyModel.load(name)
     assert model.name == name
-    assert set(model.coefficients) == set(sim.EVENTS)
+    assert set(model.coefficients) >= {e for e in sim.EVENTS if not e.startswith("lpm")}  # those go by time
     numbers = [*model.coefficients.values(), *model.currents.values(), *model.charges.values()]
     assert all(q.source and q.conditions and 0 < q.error <= 1 for q in numbers)
     assert model.voltage_v == 3.0
