@@ -60,12 +60,14 @@ class Rates:
         cycle_j: bound on what one cycle awake costs.
         sleep_w: bound on the power asleep.
         wake_j: bound on waking up.
+        unpriced: places of counters that must stay 0 because the set has no price for them.
     """
 
     prices: tuple[float, ...]
     cycle_j: float
     sleep_w: float
     wake_j: float
+    unpriced: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,12 @@ class EnergyModel:
         dearest = max((p.joules for n, p in known.items() if n in EVENTS), default=0.0)
         wake = max((q.value for n, q in self.charges.items() if n.startswith("wake")), default=0.0) * self.voltage_v
         sleep = max((q.value for q in self.currents.values()), default=0.0) * self.voltage_v
-        return Rates(tuple(prices), dearest + extras + wake / _WAKE_CYCLES, sleep, wake)
+        unpriced = tuple(
+            k
+            for k, f in enumerate(fields(Counters))
+            if f.name in EVENTS and f.name not in known and f.name[:4] not in _MODES
+        )
+        return Rates(tuple(prices), dearest + extras + wake / _WAKE_CYCLES, sleep, wake, unpriced)
 
     def _asleep_j(self, counters: Counters) -> dict[str, float]:
         """Joules by mode (`lpm3`) and by kind of wake-up (`wake_lpm3`), where the core counts them."""

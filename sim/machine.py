@@ -300,6 +300,10 @@ class Machine(HostSide):
         """Everything counted since ``load``."""
         return Counters.of(self._core.counters())
 
+    def flat_counters(self) -> list[int]:
+        """The same as a list, in the order of the fields of `Counters`; quick."""
+        return self._core.counters()
+
     @property
     def assumptions(self) -> list[str]:
         """Model options and assumptions in use, one sentence each; a report lists them."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from operator import mul, sub
 
+from .counters import Counters
 from .energy import EnergyModel
 from .errors import SimError
 from .machine import Machine
@@ -224,10 +226,13 @@ class PoweredMachine:
         """Run the machine for up to ``slice_s``; the joules go to the books."""
         m = self.machine
         cycles = max(1, int(min(slice_s * m.mclk_hz, 2.0**62)))
-        before, start_s = m.counters(), m.time_s
+        before, start_s = m.flat_counters(), m.time_s
         stop = m.run_metered(self._rates, min(available_j, 1e9), input_w, cycles, until)
         dt = m.time_s - start_s
-        used = self.energy.energy_j(m.counters() - before)
+        spent = list(map(sub, m.flat_counters(), before))
+        used = sum(map(mul, self._rates.prices, spent))
+        if any(spent[k] for k in self._rates.unpriced):
+            self.energy.energy_j(Counters.of(spent))  # raises
         self._t += dt
         bench = isinstance(self.supply, Bench)
         self._book(used=used, harvested=used if bench else 0.0)
@@ -297,8 +302,10 @@ class PoweredMachine:
 
     def _store(self, volts: float) -> None:
         self._v = volts
-        self.trace.energy = replace(self.trace.energy, stored=0.5 * self._harvester().capacitor_f * volts * volts)
-        self._used_mark = self.trace.energy.used
+        e = self.trace.energy
+        stored = 0.5 * self._harvester().capacitor_f * volts * volts
+        self.trace.energy = Energy(e.stored_start, stored, e.harvested, e.used, e.leaked, e.clipped)
+        self._used_mark = e.used
 
     _used_mark = 0.0
 
