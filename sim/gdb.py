@@ -48,6 +48,10 @@ class GdbServer:
         """The port it listens on."""
         return int(self._listener.getsockname()[1])
 
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.close()
+
     def serve(self, once: bool = True) -> None:
         """Serve clients until one detaches or kills (with ``once``), or for ever."""
         with self._listener:

@@ -5,7 +5,6 @@
 // Modelled / Not modelled: see machine.h.
 #include "machine.h"
 #include "meter.h"
-#include "snapshot.h"
 
 #include <memory>
 #include <nanobind/nanobind.h>
@@ -282,17 +281,6 @@ NB_MODULE(_core, m) {
         .def(
             "set_trace", [](Machine &self, bool on) { self.tracing = on; }, "on"_a)
         .def("take_trace", &take_trace)
-        .def("save",
-             [](Machine &self) {
-                 std::string bytes = sw::save_snapshot(self);
-                 return nb::bytes(bytes.data(), bytes.size());
-             })
-        .def(
-            "restore",
-            [](Machine &self, nb::bytes data) {
-                return sw::restore_snapshot(self, std::string(data.c_str(), data.size()));
-            },
-            "data"_a)
         .def("unwatch", &Machine::remove_watch, "address"_a)
         .def(
             "pass_time", [](Machine &self, double seconds) { self.cs.base_s += seconds; }, "seconds"_a)

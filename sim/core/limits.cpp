@@ -35,7 +35,7 @@ Reason Machine::enter(const Op *until) {
             limit = n.cycles;
             Reason why = once();
             limit = end;
-            if (why != Reason::Cycles || n.cycles >= end) return why;
+            if (why != Reason::Cycles || n.cycles >= end || limit_reached(why)) return why;
         }
         for (uint32_t address : limits.breakpoints)
             if (address < memory.size()) ops.data()[address >> 1].fn = nullptr;

@@ -48,9 +48,10 @@ class Meter {
             double rest = left(m, flatten);
             if (rest <= 0) return Reason::Supply;
             double load = std::max(0.0, -input_w_);
-            double per_cycle =
-                asleep ? (rates_.sleep_w + load) * cycle_s(m) : rates_.cycle_j + load / kSlowestHz;
-            double spare = asleep ? rest - rates_.wake_j - 64 * rates_.cycle_j : rest;
+            bool quiet = asleep && !m.lea.busy && !m.dma.requested;
+            double per_cycle = quiet ? (rates_.sleep_w + load) * cycle_s(m)
+                                     : rates_.cycle_j + (rates_.sleep_w + load) / kSlowestHz;
+            double spare = quiet ? rest - rates_.wake_j - 64 * rates_.cycle_j : rest;
             double safe = std::min(std::max(0.0, spare) / std::max(per_cycle, 1e-18), 1e18);
             Reason why = m.run(until, std::min(static_cast<uint64_t>(safe), end - m.n.cycles));
             if (left(m, flatten) <= 0 && why != Reason::Fault) return Reason::Supply;
