@@ -186,11 +186,7 @@ class Machine(HostSide):
             rates: what events cost (`EnergyModel.rates`).
             available_j: energy at the start.
             input_w: power that comes in meanwhile; negative for a constant load.
-            max_cycles: MCLK cycles from now.
-            until: symbol or address.
-
-        Raises:
-            MachineFault, PowerLost, UnknownSymbol: as `run`.
+            max_cycles, until: as `run`, which also says what it raises.
         """
         target = self._target(until)
         self._alive()
@@ -300,10 +296,6 @@ class Machine(HostSide):
         """Everything counted since ``load``."""
         return Counters.of(self._core.counters())
 
-    def flat_counters(self) -> list[int]:
-        """The same as a list, in the order of the fields of `Counters`; quick."""
-        return self._core.counters()
-
     @property
     def assumptions(self) -> list[str]:
         """Model options and assumptions in use, one sentence each; a report lists them."""
@@ -377,10 +369,6 @@ class Machine(HostSide):
             raise ValueError(f"off_s must not be negative, got {off_s}")
         self._core.reset(True)
         self._core.pass_time(off_s)
-
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass without cycles, as in a sleep that nothing in the machine ends."""
-        self._core.pass_time(seconds)
 
     @property
     def breakpoints(self) -> tuple[int, ...]:

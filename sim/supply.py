@@ -226,10 +226,10 @@ class PoweredMachine:
         """Run the machine for up to ``slice_s``; the joules go to the books."""
         m = self.machine
         cycles = max(1, int(min(slice_s * m.mclk_hz, 2.0**62)))
-        before, start_s = m.flat_counters(), m.time_s
+        before, start_s = m._core.counters(), m.time_s
         stop = m.run_metered(self._rates, min(available_j, 1e9), input_w, cycles, until)
         dt = m.time_s - start_s
-        spent = list(map(sub, m.flat_counters(), before))
+        spent = list(map(sub, m._core.counters(), before))
         used = sum(map(mul, self._rates.prices, spent))
         if any(spent[k] for k in self._rates.unpriced):
             self.energy.energy_j(Counters.of(spent))  # raises
@@ -246,13 +246,13 @@ class PoweredMachine:
         if isinstance(self.supply, Bench):
             joules = current * self.supply.volts * (end - self._t)
             self._book(used=joules, harvested=joules)
-            self.machine.pass_time(end - self._t)
+            self.machine._core.pass_time(end - self._t)
             self._t = end
             return None
         while self._t < end:
             start = self._t
             self._drift(end, current, low=self.supply.v_off, high=self.supply.v_max)
-            self.machine.pass_time(self._t - start)
+            self.machine._core.pass_time(self._t - start)
             if self._v <= self.supply.v_off:
                 self._fail()
                 return None
