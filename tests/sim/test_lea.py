@@ -317,9 +317,12 @@ def test_same_seed_same_run(bare):
 
 def test_missing_price_raises(bare, tmp_path):
     cost = rig(bare, [*setup(ie=0), *start(ADD), *SPIN]).go()
-    text = (sim.EnergyModel.load.__func__.__globals__["_DATA"] / "fused.toml").read_text()
-    (tmp_path / "e.toml").write_text(text.replace("coefficient.lea_cycles_add]", "coefficient.lea_cycles_mpy_]", 1))
-    (tmp_path / "f.toml").write_text(text.partition("[coefficient.lea_cycles_add]")[0])
+    fused = (sim.EnergyModel.load.__func__.__globals__["_DATA"] / "fused.toml").read_text()
+    text = fused.replace('include = ["sleep", "lea"]', "")
+    assert text != fused
+    wrong = '[coefficient.lea_cycles_nop]\nvalue = 1\nunit = "pJ"\nerror = 0.1\nsource = "nobody"\n'
+    (tmp_path / "e.toml").write_text(text + wrong)
+    (tmp_path / "f.toml").write_text(text)
     with pytest.raises(ValueError, match="unknown event"):
         sim.EnergyModel.load("e", tmp_path / "e.toml")
     with pytest.raises(sim.MissingCoefficient, match="lea_cycles_add"):
