@@ -10,6 +10,8 @@
 
 namespace sw {
 
+struct Machine;
+
 struct Crc16 {
     uint16_t data = 0, result = 0;
 
@@ -23,7 +25,7 @@ struct Crc16 {
         for (int i = 0; i < 8; ++i)
             result = static_cast<uint16_t>(result & 0x8000 ? result << 1 ^ 0x1021 : result << 1);
     }
-    uint16_t read(uint32_t address) const {
+    uint16_t read(Machine &, uint32_t address) const {
         switch (address) {
         case 0x150: return data;
         case 0x152: return static_cast<uint16_t>(reversed(data & 0xFF, 8) | reversed(data >> 8, 8) << 8);
@@ -31,7 +33,7 @@ struct Crc16 {
         default: return static_cast<uint16_t>(reversed(result, 16));
         }
     }
-    void write(uint32_t address, uint16_t value, uint16_t lanes) {
+    void write(Machine &, uint32_t address, uint16_t value, uint16_t lanes) {
         auto merge = [&](uint16_t old) { return static_cast<uint16_t>((old & ~lanes) | (value & lanes)); };
         if (address == 0x154) {
             result = merge(result);

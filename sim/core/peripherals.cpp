@@ -1,203 +1,134 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which peripheral answers at which address, and what the others are called.
+// Which peripheral answers at which address. A new peripheral is one line of kBlocks.
 //
 // Modelled: dispatch of 8-, 16- and 20-bit accesses in 0x0020-0x0FFF. Every access is 16 bit wide with byte
-// lanes. Not modelled: everything that ends in a name here raises with that name.
+// lanes. Not modelled: a block without a peripheral raises with its name.
 #include "machine.h"
+
+#include <array>
 
 namespace sw {
 
 namespace {
 
+struct Port {
+    uint16_t (*read)(Machine &, uint32_t address) = nullptr; // null: not modelled
+    void (*write)(Machine &, uint32_t address, uint16_t value, uint16_t lanes) = nullptr;
+};
+
+template <auto Member> constexpr Port port() {
+    return {[](Machine &m, uint32_t address) -> uint16_t { return (m.*Member).read(m, address); },
+            [](Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
+                (m.*Member).write(m, address, value, lanes);
+            }};
+}
+
+template <auto Member, int Index> constexpr Port port() { // one of an array of equal peripherals
+    return {[](Machine &m, uint32_t address) -> uint16_t { return (m.*Member)[Index].read(m, address); },
+            [](Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
+                (m.*Member)[Index].write(m, address, value, lanes);
+            }};
+}
+
 struct Block {
     uint32_t first, last;
     const char *name;
+    Port port;
 };
 
-// TI header msp430fr5994.h
-constexpr Block kBlocks[] = {
-    {0x100, 0x11F, "SFR"},      {0x120, 0x13F, "PMM"},      {0x140, 0x14F, "FRCTL_A"},
-    {0x150, 0x157, "CRC16"},    {0x158, 0x159, "RAMCTL"},   {0x15C, 0x15D, "WDT_A"},
-    {0x160, 0x17F, "CS"},       {0x180, 0x19F, "SYS"},      {0x1B0, 0x1BF, "REF_A"},
-    {0x200, 0x27F, "GPIO"},     {0x320, 0x33F, "GPIO PJ"},  {0x340, 0x37F, "Timer_A0"},
-    {0x380, 0x3BF, "Timer_A1"}, {0x3C0, 0x3FF, "Timer_B0"}, {0x400, 0x43F, "Timer_A2"},
-    {0x440, 0x47F, "Timer_A3"}, {0x4A0, 0x4BF, "RTC_C"},    {0x4C0, 0x4EF, "MPY32"},
-    {0x500, 0x56F, "DMA"},      {0x5A0, 0x5AF, "MPU"},      {0x5C0, 0x5DF, "eUSCI_A0"},
-    {0x5E0, 0x5FF, "eUSCI_A1"}, {0x600, 0x61F, "eUSCI_A2"}, {0x620, 0x63F, "eUSCI_A3"},
-    {0x640, 0x67F, "eUSCI_B0"}, {0x680, 0x6BF, "eUSCI_B1"}, {0x6C0, 0x6FF, "eUSCI_B2"},
-    {0x700, 0x73F, "eUSCI_B3"}, {0x7C0, 0x7FF, "Timer_A4"}, {0x800, 0x89F, "ADC12_B"},
-    {0x8C0, 0x8CF, "COMP_E"},   {0x980, 0x9AF, "CRC32"},    {0x9C0, 0x9CF, "AES256"},
-    {0xA80, 0xAFF, "LEA"},
+// clang-format off
+constexpr Block kBlocks[] = { // TI header msp430fr5994.h
+    {0x000, 0x000, "reserved peripheral space", {}}, // every address without a block of its own
+    {0x100, 0x11F, "SFR", port<&Machine::board>()},
+    {0x120, 0x13F, "PMM", port<&Machine::board>()},
+    {0x140, 0x14F, "FRCTL_A", port<&Machine::frctl>()},
+    {0x150, 0x157, "CRC16", port<&Machine::crc16>()},
+    {0x158, 0x159, "RAMCTL", port<&Machine::board>()},
+    {0x15C, 0x15D, "WDT_A", port<&Machine::wdt>()},
+    {0x160, 0x17F, "CS", port<&Machine::cs>()},
+    {0x180, 0x19F, "SYS", port<&Machine::board>()},
+    {0x1B0, 0x1BF, "REF_A", {}},
+    {0x200, 0x27F, "GPIO", port<&Machine::board>()},
+    {0x320, 0x33F, "GPIO PJ", port<&Machine::board>()},
+    {0x340, 0x37F, "Timer_A0", port<&Machine::timers, 0>()},
+    {0x380, 0x3BF, "Timer_A1", port<&Machine::timers, 1>()},
+    {0x3C0, 0x3FF, "Timer_B0", port<&Machine::timers, 5>()},
+    {0x400, 0x43F, "Timer_A2", port<&Machine::timers, 2>()},
+    {0x440, 0x47F, "Timer_A3", port<&Machine::timers, 3>()},
+    {0x4A0, 0x4BF, "RTC_C", {}},
+    {0x4C0, 0x4EF, "MPY32", port<&Machine::mpy>()},
+    {0x500, 0x56F, "DMA", port<&Machine::dma>()},
+    {0x5A0, 0x5AF, "MPU", {}},
+    {0x5C0, 0x5DF, "eUSCI_A0", port<&Machine::eusci, 0>()},
+    {0x5E0, 0x5FF, "eUSCI_A1", port<&Machine::eusci, 1>()},
+    {0x600, 0x61F, "eUSCI_A2", port<&Machine::eusci, 2>()},
+    {0x620, 0x63F, "eUSCI_A3", port<&Machine::eusci, 3>()},
+    {0x640, 0x67F, "eUSCI_B0", port<&Machine::eusci, 4>()},
+    {0x680, 0x6BF, "eUSCI_B1", port<&Machine::eusci, 5>()},
+    {0x6C0, 0x6FF, "eUSCI_B2", port<&Machine::eusci, 6>()},
+    {0x700, 0x73F, "eUSCI_B3", port<&Machine::eusci, 7>()},
+    {0x7C0, 0x7FF, "Timer_A4", port<&Machine::timers, 4>()},
+    {0x800, 0x89F, "ADC12_B", {}},
+    {0x8C0, 0x8CF, "COMP_E", {}},
+    {0x980, 0x9AF, "CRC32", {}},
+    {0x9C0, 0x9CF, "AES256", {}},
+    {0xA80, 0xAFF, "LEA", port<&Machine::lea>()},
 };
+// clang-format on
 
-} // namespace
+constexpr uint32_t kWords = 0x1000 / 2;
 
-const char *peripheral_name(uint32_t address) {
-    for (const Block &b : kBlocks)
-        if (address >= b.first && address <= b.last) return b.name;
-    return "reserved peripheral space";
+constexpr std::array<uint8_t, kWords> block_of_words() {
+    std::array<uint8_t, kWords> out{};
+    uint8_t index = 0;
+    for (const Block &b : kBlocks) {
+        if (index > 0)
+            for (uint32_t word = b.first / 2; word <= b.last / 2; ++word) out[word] = index;
+        ++index;
+    }
+    return out;
 }
 
-uint16_t Machine::peripheral_read(uint32_t address) {
-    ++n.reads[kPeripheral];
-    if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.read(*this, address);
+constexpr std::array<uint8_t, kWords> kBlockOf = block_of_words(); // index into kBlocks
+
+const Block &block_at(uint32_t address) {
+    return kBlocks[address / 2 < kWords ? kBlockOf[address / 2] : 0];
+}
+
+[[noreturn]] SW_COLD void unmodelled(uint32_t address) {
+    raise(FaultKind::Unmodelled, address, "register 0x%05X (%s) is not modelled", address,
+          peripheral_name(address));
+}
+
+void check_present(const std::vector<MemoryRange> &absent, uint32_t address) {
     for (const MemoryRange &gap : absent)
         if (address >= gap.first && address <= gap.last)
             raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
                   peripheral_name(address));
-    switch (address >> 4) {
-    case 0x14: return frctl.read(*this, address);
-    case 0x15:
-        if (address < 0x158) return crc16.read(address);
-        if (address == 0x15C) return wdt.read(*this, address);
-        return board.read(*this, address);
-    case 0x16: return cs.read(*this, address);
-    case 0x50:
-    case 0x51:
-    case 0x52:
-    case 0x53:
-    case 0x54:
-    case 0x55:
-    case 0x56: return dma.read(*this, address);
-    case 0x34:
-    case 0x35:
-    case 0x36:
-    case 0x37: return timers[0].read(*this, address);
-    case 0x38:
-    case 0x39:
-    case 0x3A:
-    case 0x3B: return timers[1].read(*this, address);
-    case 0x3C:
-    case 0x3D:
-    case 0x3E:
-    case 0x3F: return timers[5].read(*this, address);
-    case 0x40:
-    case 0x41:
-    case 0x42:
-    case 0x43: return timers[2].read(*this, address);
-    case 0x44:
-    case 0x45:
-    case 0x46:
-    case 0x47: return timers[3].read(*this, address);
-    case 0x7C:
-    case 0x7D:
-    case 0x7E:
-    case 0x7F: return timers[4].read(*this, address);
-    case 0x5C:
-    case 0x5D:
-    case 0x5E:
-    case 0x5F:
-    case 0x60:
-    case 0x61:
-    case 0x62:
-    case 0x63: return eusci[(address - 0x5C0) / 0x20].read(*this, address);
-    case 0x64:
-    case 0x65:
-    case 0x66:
-    case 0x67:
-    case 0x68:
-    case 0x69:
-    case 0x6A:
-    case 0x6B:
-    case 0x6C:
-    case 0x6D:
-    case 0x6E:
-    case 0x6F:
-    case 0x70:
-    case 0x71:
-    case 0x72:
-    case 0x73: return eusci[4 + (address - 0x640) / 0x40].read(*this, address);
-    case 0xA8:
-    case 0xA9:
-    case 0xAA:
-    case 0xAB:
-    case 0xAC:
-    case 0xAD:
-    case 0xAE:
-    case 0xAF: return lea.read(*this, address);
-    default: return board.read(*this, address);
-    }
+}
+
+} // namespace
+
+const char *peripheral_name(uint32_t address) {
+    return block_at(address).name;
+}
+
+uint16_t Machine::peripheral_read(uint32_t address) {
+    ++n.reads[kPeripheral];
+    if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.read(*this, address); // inner loops live here
+    check_present(absent, address);
+    const Block &block = block_at(address);
+    if (SW_UNLIKELY(!block.port.read)) unmodelled(address);
+    return block.port.read(*this, address);
 }
 
 void Machine::peripheral_write(uint32_t address, uint16_t value, uint16_t lanes) {
     ++n.writes[kPeripheral];
     if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.write(*this, address, value, lanes);
-    for (const MemoryRange &gap : absent)
-        if (address >= gap.first && address <= gap.last)
-            raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
-                  peripheral_name(address));
-    switch (address >> 4) {
-    case 0x14: return frctl.write(*this, address, value, lanes);
-    case 0x15:
-        if (address < 0x158) return crc16.write(address, value, lanes);
-        if (address == 0x15C) return wdt.write(*this, address, value, lanes);
-        return board.write(*this, address, value, lanes);
-    case 0x16: return cs.write(*this, address, value, lanes);
-    case 0x50:
-    case 0x51:
-    case 0x52:
-    case 0x53:
-    case 0x54:
-    case 0x55:
-    case 0x56: return dma.write(*this, address, value, lanes);
-    case 0x34:
-    case 0x35:
-    case 0x36:
-    case 0x37: return timers[0].write(*this, address, value, lanes);
-    case 0x38:
-    case 0x39:
-    case 0x3A:
-    case 0x3B: return timers[1].write(*this, address, value, lanes);
-    case 0x3C:
-    case 0x3D:
-    case 0x3E:
-    case 0x3F: return timers[5].write(*this, address, value, lanes);
-    case 0x40:
-    case 0x41:
-    case 0x42:
-    case 0x43: return timers[2].write(*this, address, value, lanes);
-    case 0x44:
-    case 0x45:
-    case 0x46:
-    case 0x47: return timers[3].write(*this, address, value, lanes);
-    case 0x7C:
-    case 0x7D:
-    case 0x7E:
-    case 0x7F: return timers[4].write(*this, address, value, lanes);
-    case 0x5C:
-    case 0x5D:
-    case 0x5E:
-    case 0x5F:
-    case 0x60:
-    case 0x61:
-    case 0x62:
-    case 0x63: return eusci[(address - 0x5C0) / 0x20].write(*this, address, value, lanes);
-    case 0x64:
-    case 0x65:
-    case 0x66:
-    case 0x67:
-    case 0x68:
-    case 0x69:
-    case 0x6A:
-    case 0x6B:
-    case 0x6C:
-    case 0x6D:
-    case 0x6E:
-    case 0x6F:
-    case 0x70:
-    case 0x71:
-    case 0x72:
-    case 0x73: return eusci[4 + (address - 0x640) / 0x40].write(*this, address, value, lanes);
-    case 0xA8:
-    case 0xA9:
-    case 0xAA:
-    case 0xAB:
-    case 0xAC:
-    case 0xAD:
-    case 0xAE:
-    case 0xAF: return lea.write(*this, address, value, lanes);
-    default: return board.write(*this, address, value, lanes);
-    }
+    check_present(absent, address);
+    const Block &block = block_at(address);
+    if (SW_UNLIKELY(!block.port.write)) unmodelled(address);
+    block.port.write(*this, address, value, lanes);
 }
 
 } // namespace sw
