@@ -15,13 +15,14 @@ from ._build import check_core
 
 check_core(Path(__file__).parent / "core")
 
-from . import powerloss, sources  # noqa: E402
+from . import parallel, powerloss, sources  # noqa: E402
 from .counters import EVENTS, Counters  # noqa: E402
 from .elf import Symbol  # noqa: E402
 from .energy import Coefficient, EnergyModel  # noqa: E402
 from .errors import (  # noqa: E402
     BadAddress,
     BadElf,
+    BadSnapshot,
     BusFault,
     ClockViolation,
     IllegalInstruction,
@@ -48,6 +49,7 @@ __all__ = [
     "EVENTS",
     "BadAddress",
     "BadElf",
+    "BadSnapshot",
     "Bench",
     "BusFault",
     "ClockViolation",
@@ -77,6 +79,7 @@ __all__ = [
     "UnknownSymbol",
     "Unmodelled",
     "WatchEvent",
+    "parallel",
     "powerloss",
     "sources",
 ]

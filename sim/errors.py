@@ -5,6 +5,7 @@ SimError
     UnknownDevice (ValueError)   no data file of that name
     UnknownSymbol (KeyError)     no such symbol in the loaded image
     BadAddress (ValueError)      host access outside memory
+    BadSnapshot (ValueError)     not a snapshot, damaged, or of another build of the simulator
     StaleCore (ImportError)      the compiled core is missing or older than its sources
     MissingCoefficient           an event was counted that the energy set does not price
     PowerLost                    the machine ran on after its power was cut, without a power cycle
@@ -43,6 +44,10 @@ class UnknownSymbol(SimError, KeyError):
 
 class BadAddress(SimError, ValueError):
     """Host access to something that is not RAM or FRAM, or beyond a symbol's size."""
+
+
+class BadSnapshot(SimError, ValueError):
+    """The file is no snapshot that this build of the simulator can go on from."""
 
 
 class StaleCore(SimError, ImportError):

@@ -1,68 +1,37 @@
 """The simulated device as Python sees it: load, run, look, fork.
 
-In: a device name, an ELF file. Out: memory, registers, counters, watch events, a profile by function.
+In: a device name, an ELF file. Out: registers, counters, watch events, a profile by function; copies and snapshots.
+Its other parts: symbols and memory (``places.py``), serial lines, external memory and pins (``host.py``).
 Deliberately not here: what instructions do (``sim/core``), prices (``sim/energy.py``).
 """
 
 from __future__ import annotations
 
-import bisect
-import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
-from . import _core
+from . import _core, snapshot
 from .counters import Counters
+from .device import Device
 from .elf import Image, Symbol, read_image
 from .energy import Rates
-from .errors import FAULTS, BadAddress, MachineFault, PowerLost, UnknownDevice, UnknownSymbol
+from .errors import FAULTS, MachineFault, PowerLost
 from .functions import code_index, profile_slots
 from .host import HostSide
 from .lea import LeaModel
 from .options import resolve
+from .places import Places
 from .stops import FAULT, STOPS, Stop, WatchEvent
 
 __all__ = ["Machine", "Stop", "WatchEvent"]
 
-_DATA = Path(__file__).parent / "data"
 _FOREVER = 2**63
 _NEVER = 2**64 - 1
 RESET_VECTOR = 55
 
 
-@dataclass(frozen=True)
-class _Device:
-    name: str
-    ranges: tuple[tuple[str, int, int], ...]
-    memories: tuple[tuple[str, int, int], ...]
-    assumptions: tuple[str, ...]
-    vectors: tuple[tuple[str, int], ...]
-    absent: tuple[tuple[int, int], ...]
-
-    @classmethod
-    def load(cls, name: str) -> _Device:
-        try:
-            table = tomllib.loads((_DATA / f"{name.lower()}.toml").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError, OSError):
-            known = ", ".join(sorted(p.stem for p in _DATA.glob("*.toml")))
-            raise UnknownDevice(f"no device '{name}'; there are: {known}") from None
-        ranges = tuple((m["kind"], m["first"], m["last"]) for m in table["memory"])
-        memories = tuple(
-            (m["name"], m["first"], m["last"]) for m in table["memory"] if m["kind"] in ("sram", "lea_ram", "fram")
-        )
-        absent = tuple((first, last) for first, last in table.get("absent", ()))
-        vectors = tuple(table.get("vectors", {}).items())
-        if "like" in table:  # a sibling: what it does not say is as there
-            base = cls.load(table["like"])
-            return cls(table["name"], ranges, memories, base.assumptions, vectors or base.vectors, absent)
-        assumptions = tuple(f"{a['id']}: {a['text']}" for a in table["assumption"])
-        return cls(table["name"], ranges, memories, assumptions, vectors, absent)
-
-
-class Machine(HostSide):
+class Machine(Places, HostSide):
     """One simulated device.
 
     Args:
@@ -87,7 +56,7 @@ class Machine(HostSide):
         options: Mapping[str, float | str] | None = None,
         lea: Mapping[str, object] | LeaModel | None = None,
     ) -> None:
-        self._device = _Device.load(device)
+        self._device = Device.load(device)
         self._allow = allow_uninitialised
         self._core = _core.Machine(list(self._device.ranges), seed & (2**64 - 1), allow_uninitialised)
         if self._device.vectors:
@@ -101,8 +70,9 @@ class Machine(HostSide):
             self._core.lea_configure(*self._lea.for_core())
         self._image = Image((), {}, ())
         self._index: tuple[list[int], list[Symbol]] = ([], [])
-        self._profiled: list[str] = []
+        self._profiled: tuple[str, ...] = ()
         self._breakpoints: tuple[int, ...] = ()
+        self._spi_frams = ()
 
     def load(self, path: str | Path) -> None:
         """Write an ELF image into memory, take its symbols, and start over: counters and time are zero.
@@ -113,7 +83,7 @@ class Machine(HostSide):
         image = read_image(path, self._device.memories)
         for address, data in image.segments:
             self._core.write(address, data)
-        self._take_image(image)
+        self._take_image(replace(image, segments=()))
         self._core.forget()
         ram = [(a, d) for a, d in image.segments if a < 0x4000]
         self._core.reset(True)
@@ -123,7 +93,7 @@ class Machine(HostSide):
     def _take_image(self, image: Image) -> None:
         self._image = image
         self._index = code_index(image)
-        self._profiled = []
+        self._profiled = ()
         self._core.profile_enable([])
 
     def run(
@@ -194,16 +164,6 @@ class Machine(HostSide):
         costs = (list(rates.prices), rates.cycle_j, rates.sleep_w, rates.wake_j)
         return self._stopped(self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, available_j, input_w))
 
-    def _target(self, until: str | int | None) -> int:
-        if until is None:
-            return -1
-        target = self._address(until)
-        if target & 1 or not 0 <= target < 0x100000:
-            raise BadAddress(f"until=0x{target:05X} is not the address of an instruction")
-        if not any(first <= target <= last for _, first, last in self._device.memories):
-            raise BadAddress(f"until=0x{target:05X} lies outside memory and can never be reached")
-        return target
-
     def _alive(self) -> None:
         if self._core.dead:
             raise PowerLost("the power was cut inside an instruction; call power_cycle() before running on")
@@ -212,40 +172,6 @@ class Machine(HostSide):
         if why == FAULT:
             raise self._fault()
         return STOPS[why]
-
-    def read(self, where: str | int, size: int | None = None) -> bytes:
-        """Memory as the host sees it: no cycles, no events, no checks for initialisation.
-
-        Args:
-            where: symbol or address in RAM or FRAM.
-            size: bytes; the symbol's size when omitted.
-
-        Raises:
-            UnknownSymbol, BadAddress: no such symbol; size unknown, beyond the symbol, or outside memory.
-        """
-        address, limit = self._place(where)
-        if size is None:
-            if not limit:
-                raise BadAddress(f"the size of {where!r} is not known; give size=")
-            size = limit
-        self._check_span(where, address, size, limit)
-        return self._core.read(address, size)
-
-    def write(self, where: str | int, data: bytes | bytearray | memoryview) -> None:
-        """Write memory from the host: no cycles, no events; the bytes count as initialised.
-
-        Raises:
-            UnknownSymbol, BadAddress: no such symbol; more bytes than the symbol has, or outside memory.
-        """
-        address, limit = self._place(where)
-        blob = bytes(data)
-        self._check_span(where, address, len(blob), limit)
-        self._core.write(address, blob)
-
-    @property
-    def symbols(self) -> Mapping[str, Symbol]:
-        """Symbols of the loaded image by name."""
-        return MappingProxyType(dict(self._image.symbols))
 
     @property
     def pc(self) -> int:
@@ -324,7 +250,7 @@ class Machine(HostSide):
     def profile(self, on: bool = True) -> None:
         """Start (from zero) or stop attributing counters to functions. Costs no speed while off."""
         starts, names = profile_slots(self._image, self._index)
-        self._profiled = names if on else []
+        self._profiled = tuple(names) if on else ()
         self._core.profile_enable(starts if on else [])
 
     def profile_report(self) -> dict[str, Counters]:
@@ -342,14 +268,42 @@ class Machine(HostSide):
 
     def fork(self) -> Machine:
         """An independent copy: same state, same future, nothing shared."""
-        other = object.__new__(Machine)
-        other._device, other._allow, other._image = self._device, self._allow, self._image
-        other._lea = self._lea
-        other._index, other._profiled = self._index, list(self._profiled)
-        other._breakpoints = self._breakpoints
-        other._options, other._spi_frams = self._options, self._spi_frams
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)  # values and tuples that are replaced, never changed
         other._core = self._core.fork()
         return other
+
+    def snapshot(self, path: str | Path) -> None:
+        """Write the whole state to a file: memory, peripherals, external FRAM, counters, logs, profile, options.
+
+        The file belongs to this build of the simulator. It appears complete or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        snapshot.write(path, snapshot.to_bytes(self))
+
+    @classmethod
+    def restore(cls, path: str | Path) -> Machine:
+        """The machine of a file that `snapshot` wrote; it goes on bit by bit and cycle by cycle as the original.
+
+        Raises:
+            BadSnapshot: not a snapshot, damaged, truncated, or of another build of the simulator.
+            OSError: the file cannot be read.
+        """
+        return snapshot.from_bytes(cls, Path(path).read_bytes(), str(path))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled as a snapshot, so that machines travel to other processes (``sim.parallel``)."""
+        return snapshot.unpickle, (type(self), snapshot.to_bytes(self))
+
+    def __copy__(self) -> Machine:
+        """`fork`."""
+        return self.fork()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Machine:
+        """`fork`."""
+        return self.fork()
 
     def reset(self, power_on: bool = True) -> None:
         """Reset the device. Cycles, time and counters go on.
@@ -386,49 +340,6 @@ class Machine(HostSide):
         if not 0 <= index < RESET_VECTOR:
             raise ValueError(f"interrupt index {index} is not in 0..54; 55 is reset, use reset()")
         self._core.interrupt(index)
-
-    # --- names and places
-
-    def where(self, address: int) -> str:
-        """``0x04012 <main+0x12>``: an address with the function that holds it."""
-        starts, symbols = self._index
-        i = bisect.bisect_right(starts, address) - 1
-        if i < 0 or address - starts[i] >= max(symbols[i].size, 0x1000):
-            return f"0x{address:05X}"
-        offset = address - starts[i]
-        return f"0x{address:05X} <{symbols[i].name}{f'+0x{offset:X}' if offset else ''}>"
-
-    def _address(self, where: str | int) -> int:
-        return self._place(where)[0]
-
-    def _place(self, where: str | int) -> tuple[int, int]:
-        if isinstance(where, int):
-            return where, 0
-        symbol = self._image.symbols.get(where)
-        if symbol is None:
-            close = difflib.get_close_matches(where, self._image.symbols, n=3)
-            hint = f"; did you mean {', '.join(close)}?" if close else "; the image has no symbol like it"
-            if not self._image.symbols:
-                hint = "; no image with symbols is loaded"
-            raise UnknownSymbol(f"no symbol '{where}'{hint}")
-        return symbol.address, symbol.size
-
-    def _check_span(self, where: str | int, address: int, size: int, limit: int) -> None:
-        if size < 0:
-            raise BadAddress(f"size {size} is negative")
-        if limit and size > limit:
-            raise BadAddress(f"{where!r} has {limit} bytes, {size} were asked for")
-        memories = [*self._device.memories, ("tiny RAM", 0x06, 0x1F)]
-        end = address + size
-        at = address
-        while at < end or size == 0:  # memories may be adjacent
-            home = next((m for m in memories if m[1] <= at <= m[2]), None)
-            if home is None:
-                known = ", ".join(f"{n} 0x{a:05X}-0x{b:05X}" for n, a, b in memories)
-                raise BadAddress(f"0x{address:05X}..0x{max(end - 1, address):05X} is not memory ({known})")
-            if size == 0:
-                return
-            at = home[2] + 1
 
     def _fault(self) -> MachineFault:
         kind, address, message = self._core.fault()

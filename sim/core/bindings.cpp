@@ -5,6 +5,7 @@
 // Modelled / Not modelled: see machine.h.
 #include "machine.h"
 #include "meter.h"
+#include "snapshot.h"
 
 #include <memory>
 #include <nanobind/nanobind.h>
@@ -287,6 +288,17 @@ NB_MODULE(_core, m) {
         .def_prop_ro("nvm_writes", [](const Machine &self) { return self.n.writes[sw::kFram]; })
         .def_prop_ro("dead", [](const Machine &self) { return self.dead; })
         .def("fork", [](const Machine &self) { return std::make_unique<Machine>(self); })
+        .def("save",
+             [](const Machine &self) {
+                 std::string state = sw::save_state(self);
+                 return nb::bytes(state.data(), state.size());
+             })
+        .def(
+            "load",
+            [](Machine &self, nb::bytes state) {
+                sw::load_state(self, std::string(state.c_str(), state.size()));
+            },
+            "state"_a)
         .def("interrupt", &Machine::raise_interrupt, "index"_a)
         .def("read", &read_bytes, "address"_a, "size"_a)
         .def("write", &write_bytes, "address"_a, "data"_a)

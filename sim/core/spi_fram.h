@@ -24,9 +24,9 @@ struct Machine;
 struct SpiFram {
     static constexpr uint32_t kPage = 4096;
     using Page = std::array<uint8_t, kPage>;
-    uint8_t bus, port, pin; // eUSCI 0-7; chip select: GPIO port 1-9 (9: J), pin 0-7
-    uint32_t size;
-    std::array<uint8_t, 9> device_id;
+    uint8_t bus = 0, port = 1, pin = 0; // eUSCI 0-7; chip select: GPIO port 1-9 (9: J), pin 0-7
+    uint32_t size = 0;
+    std::array<uint8_t, 9> device_id = {};
     std::vector<std::shared_ptr<Page>> pages; // null: never written, 0xFF... reads as 0
     uint8_t status = 0;                       // WPEN 7, BP 3:2; non-volatile
 
@@ -37,6 +37,7 @@ struct SpiFram {
     uint8_t opcode = 0;
     uint32_t count = 0, address = 0; // bytes of this command; next data address
 
+    SpiFram() = default; // for snapshots
     SpiFram(int bus, int port, int pin, uint32_t size);
     void power_loss();
     void select(Machine &m, bool on);

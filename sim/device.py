@@ -1,0 +1,60 @@
+"""What a device has: its data file in ``sim/data`` as one value.
+
+In: a name. Out: address ranges by kind, memories, interrupt vectors, absent registers, assumptions. A sibling's file
+says only what differs from the device that it is ``like``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import UnknownDevice
+
+_DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True)
+class Device:
+    """See the module. Ranges are inclusive.
+
+    Attributes:
+        name: as TI writes it.
+        ranges: ``(kind, first, last)`` of everything on the bus.
+        memories: ``(name, first, last)`` of RAM and FRAM.
+        assumptions: one sentence each.
+        vectors: ``(interrupt source, vector index)``; empty: those of the MSP430FR5994.
+        absent: ``(first, last)`` of registers that only bigger siblings have.
+    """
+
+    name: str
+    ranges: tuple[tuple[str, int, int], ...]
+    memories: tuple[tuple[str, int, int], ...]
+    assumptions: tuple[str, ...]
+    vectors: tuple[tuple[str, int], ...]
+    absent: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def load(cls, name: str) -> Device:
+        """The device of that name, in any case.
+
+        Raises:
+            UnknownDevice: there is no such data file.
+        """
+        try:
+            table = tomllib.loads((_DATA / f"{name.lower()}.toml").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, OSError):
+            known = ", ".join(sorted(p.stem for p in _DATA.glob("*.toml")))
+            raise UnknownDevice(f"no device '{name}'; there are: {known}") from None
+        ranges = tuple((m["kind"], m["first"], m["last"]) for m in table["memory"])
+        memories = tuple(
+            (m["name"], m["first"], m["last"]) for m in table["memory"] if m["kind"] in ("sram", "lea_ram", "fram")
+        )
+        absent = tuple((first, last) for first, last in table.get("absent", ()))
+        vectors = tuple(table.get("vectors", {}).items())
+        if "like" in table:  # a sibling: what it does not say is as there
+            base = cls.load(table["like"])
+            return cls(table["name"], ranges, memories, base.assumptions, vectors or base.vectors, absent)
+        assumptions = tuple(f"{a['id']}: {a['text']}" for a in table["assumption"])
+        return cls(table["name"], ranges, memories, assumptions, vectors, absent)
