@@ -20,12 +20,14 @@ import jinja2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from .column import ColumnLayer
 from .errors import GraphFileError
 from .files import replace_folder
 from .ir import Graph
-from .memory import MemoryPlan, plan_memory
-from .ops import AvgPool, Conv2d, WeightedOp
-from .packing import PackedLayer, PackedModel, pack_weights
+from .lea import plan_lea
+from .memory import Buffer, MemoryPlan, plan_memory
+from .ops import Array, AvgPool, Conv2d, WeightedOp
+from .packing import Packed, PackedModel, pack_weights
 from .passes import fuse_relu
 from .serialize import graph_arrays, graph_to_dict, load_graph, npz_bytes
 from .target import TargetSpec
@@ -41,6 +43,8 @@ _SOURCES = {
     "store": ["src/sw_io.c"],
     "conv2d": ["src/sw_conv2d.c", "src/sw_weights.c", "src/sw_io.c"],
     "fully_connected": ["src/sw_fully_connected.c", "src/sw_weights.c", "src/sw_io.c"],
+    "conv2d_lea": ["src/sw_conv2d_lea.c", "src/sw_io.c"],
+    "fully_connected_lea": ["src/sw_fully_connected_lea.c"],
     "pool": ["src/sw_pool.c", "src/sw_io.c"],
     "relu": ["src/sw_relu.c", "src/sw_io.c"],
 }
@@ -53,6 +57,14 @@ _KERNELS = {
     "fully_connected": [
         "sw_dot_csr_s16_cpu", "sw_dot_dense_s16_cpu", "sw_requant_s16_cpu", "sw_requant15_s16_cpu",
         "sw_load_u8", "sw_load_u16",
+    ],
+    "conv2d_lea": [
+        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_load_u16", "sw_gather_rows_s16_dma",
+        "sw_gather_rows_s16_cpu", "sw_clip_s16_cpu", "sw_clip_avgpool_s16_cpu",
+    ],
+    "fully_connected_lea": [
+        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_load_u16", "sw_gather_s16_cpu",
+        "sw_clip_s16_cpu",
     ],
     "pool": ["sw_avgpool_s16_cpu", "sw_maxpool_s16_cpu"],
 }  # fmt: skip
@@ -70,15 +82,20 @@ class CProject:
     files: Mapping[str, str | bytes]
 
 
-def emit_project(graph: Graph, target: TargetSpec) -> CProject:
+def emit_project(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True) -> CProject:
     """Plan, pack and write `graph` as a C project for `target`.
 
+    Args:
+        backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
+        overlap: CPU and DMA work while the LEA runs; changes time, never bits.
+
     Raises:
-        DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
+        TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
     graph = fuse_relu(graph)
-    packed = pack_weights(graph)
-    schedule = plan_schedule(graph, packed, target)
+    lea = plan_lea(graph, target, backend)
+    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()})
+    schedule = plan_schedule(graph, packed, target, lea)
     plan = plan_memory(graph, schedule, packed, target)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
     arrays = npz_bytes(graph_arrays(graph))
@@ -89,6 +106,7 @@ def emit_project(graph: Graph, target: TargetSpec) -> CProject:
         "schedule": schedule,
         "plan": plan,
         "packed": packed,
+        "overlap": overlap,
         "generator": f"swtrain {_version()}",
         "digest": digest,
         "layers": [_layer_context(graph, layer, schedule, plan, packed) for layer in schedule.layers],
@@ -228,7 +246,7 @@ def _layer_context(
         "kind": layer.kind,
         "steps": len(layer.steps),
         "rows_per_step": layer.rows_per_step,
-        "x": f"sw_stage + {start - x.offset}" if staged else f"sw_arena + {start}",
+        "x": f"sw_lea_ram + {start - x.offset}" if staged else f"sw_arena + {start}",
         "x_words": graph.tensors[layer.x].size,
         "x_pitch": x.pitch,
         "x_plane": x.plane,
@@ -250,7 +268,9 @@ def _layer_context(
             context["multiplier"], context["shift"] = 1, 0
         if len(y.shape) == 3:
             context["out_h"], context["out_w"] = y.shape[1:]
-    if layer.packed is not None:
+    if isinstance(layer.packed, ColumnLayer):
+        context |= _columns_context(graph, layer, list(packed.layers).index(layer.name), x)
+    elif layer.packed is not None:
         assert layer.node is not None and layer.node.params is not None
         p, params = layer.packed, layer.node.params
         context |= {
@@ -266,6 +286,45 @@ def _layer_context(
     return context
 
 
+def _columns_context(graph: Graph, layer: Layer, blob: int, x: Buffer) -> dict[str, Any]:
+    """A layer on the LEA: its groups, their taps as byte offsets from the first element of the window."""
+    assert isinstance(layer.packed, ColumnLayer) and layer.lea is not None and layer.node is not None
+    assert layer.node.params is not None
+    before = graph.tensors[layer.node.output]
+    _, height, width = before.shape if len(before.shape) == 3 else (0, 0, 0)
+    lists = layer.packed.lists()
+    number = {i: k for k, (_, members) in enumerate(lists) for i in members}
+    return {
+        "blob": blob,
+        "constants": layer.packed.constants,
+        "taps": [[int(t) for t in _tap_bytes(layer, group.taps, x)] for group, _ in lists],
+        "counts": [group.counts for group, _ in lists],
+        "groups": [
+            (layer.packed.offsets[i], g.first, g.rows, len(g.weights), number[i])
+            for i, g in enumerate(layer.packed.groups)
+        ],
+        "tile": layer.lea.tile,
+        "width": layer.lea.width,
+        "height": height,
+        "pool": int(layer.lea.pool is not None),
+        "lo": _c_int(before.lo),
+        "hi": before.hi,
+        "gather": f"sw_gather_rows_s16_{'dma' if width and layer.node.op.stride[1] == 1 else 'cpu'}"
+        if isinstance(layer.node.op, Conv2d)
+        else "",
+    }
+
+
+def _tap_bytes(layer: Layer, taps: Array, x: Buffer) -> Array:
+    assert layer.node is not None
+    if not isinstance(layer.node.op, Conv2d):
+        return 2 * taps
+    kh, kw = layer.node.op.kernel
+    channel, row, column = taps // (kh * kw), taps // kw % kh, taps % kw
+    offsets: Array = 2 * (channel * x.plane + row * x.pitch + column)
+    return offsets
+
+
 def _c_int(value: int) -> str:
     # -32768 is not an int16 literal in C: it is the negation of 32768, a long
     return "-32767 - 1" if value == -32768 else str(value)
@@ -276,18 +335,20 @@ def _lines(values: np.ndarray[Any, Any], per_line: int = 16) -> list[str]:
     return [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
 
 
-def _blob_context(packed: PackedLayer, levels: int) -> dict[str, Any]:
-    counts = packed.counts.reshape(-1)
-    return {
-        "name": packed.node,
-        "encoding": packed.encoding,
-        "bytes": packed.blob_bytes,
-        "weights": _lines(packed.weights),
-        "counts": _lines(counts),
-        "count_directive": ".byte" if packed.count_bytes == 1 else ".short",
-        "deltas": _lines(packed.deltas, 24),
-        "pad": (packed.deltas_offset + len(packed.deltas)) % 2,
-    }
+def _blob_context(packed: Packed, levels: int) -> dict[str, Any]:
+    """Name, comment and parts `(directive, lines)` of a blob."""
+    if isinstance(packed, ColumnLayer):
+        parts = [(".short", _lines(packed.blob))]
+    else:
+        counts = ".byte" if packed.count_bytes == 1 else ".short"
+        parts = [
+            (".short", _lines(packed.weights)),
+            (counts, _lines(packed.counts.reshape(-1))),
+            (".byte", _lines(packed.deltas, 24)),
+        ]
+        if (packed.deltas_offset + len(packed.deltas)) % 2:
+            parts.append((".byte", ["0"]))
+    return {"name": packed.node, "encoding": packed.encoding, "bytes": packed.blob_bytes, "parts": parts}
 
 
 def _executed_macs(graph: Graph, layer: Layer, level: int) -> int:
@@ -295,7 +356,11 @@ def _executed_macs(graph: Graph, layer: Layer, level: int) -> int:
     if layer.packed is None:
         return 0
     assert layer.node is not None and isinstance(layer.node.op, WeightedOp)
-    return layer.packed.entries(level) * layer.node.op.uses(graph.tensors[layer.x].shape)
+    uses = layer.node.op.uses(graph.tensors[layer.x].shape)
+    if layer.lea is not None and layer.lea.width:  # an odd output row gets a column more
+        shape = graph.tensors[layer.node.output].shape
+        uses = shape[1] * layer.lea.width
+    return layer.packed.entries(level) * uses
 
 
 def _storage(plan: MemoryPlan, tensor: str) -> dict[str, Any]:
@@ -330,7 +395,7 @@ def _manifest(
                 "storage": _storage(plan, layer.y),
                 "kind": layer.node.op.kind if layer.node else layer.kind,
                 "encoding": layer.encoding,
-                "backend": "cpu",
+                "backend": "lea" if layer.lea else "cpu",
                 "steps": len(layer.steps),
                 "macs": [_executed_macs(graph, layer, k) for k in range(count)],
                 "nnz": [layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)],
@@ -344,5 +409,5 @@ def _manifest(
         "index_bytes": [packed.index_bytes(k) for k in range(count)],
         "blob_bytes": packed.blob_bytes,
         "arena_bytes": 2 * plan.arena_words,
-        "stage_bytes": 2 * plan.stage_words,
+        "lea_bytes": 2 * plan.lea_words,
     }

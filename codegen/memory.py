@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .column import ColumnLayer
 from .errors import DoesNotFit, GraphError, UnsupportedOp
 from .ir import Graph
+from .lea import room_words
 from .ops import Conv2d, Flatten
 from .packing import PackedModel
 from .target import TargetSpec
-from .tiling import ACC_BYTES, STORE, TAP_BYTES, Schedule
+from .tiling import ACC_BYTES, STORE, TAP_BYTES, Layer, Schedule
 
 WORD = 2
+GROUP_WORDS = 7
+"""Of `sw_column_group_t` (sw_layers.h)."""
 MAX_BORDER = 255
 MAX_IMAGE_BYTES = 2**15 - 2
 """Offsets inside an image are signed 16-bit byte counts in the kernels."""
@@ -72,14 +76,14 @@ class MemoryPlan:
         owner: for every tensor the one whose storage it shares (itself, or the input of a flatten).
         arena_words: size of the arena.
         staged: names of the layers whose input is staged.
-        stage_words: size of the staging buffer.
+        lea_words: LEA RAM in use: the largest staged input, or all of it where a layer runs on the LEA.
     """
 
     buffers: Mapping[str, Buffer]
     owner: Mapping[str, str]
     arena_words: int
     staged: frozenset[str]
-    stage_words: int
+    lea_words: int
 
     def buffer(self, tensor: str) -> Buffer:
         """Storage of `tensor`."""
@@ -111,18 +115,26 @@ def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: T
                 break
             offset = max(offset, other.offset + other.words)
         placed.append(Buffer(b.name, offset, b.shape, b.border, b.born, b.dies))
-    room = target.regions["lea_ram"].size // WORD if "lea_ram" in target.regions else 0
+    room = room_words(target) if "lea_ram" in target.regions else 0
     buffers = {b.name: b for b in placed}
     staged = frozenset(
         layer.name
         for layer in schedule.layers
         if layer.kind in ("conv2d", "fully_connected") and buffers[owner[layer.x]].words <= room
     )
-    stage = max((buffers[owner[layer.x]].words for layer in schedule.layers if layer.name in staged), default=1)
-    plan = MemoryPlan(buffers, owner, max(b.offset + b.words for b in placed), staged, stage)
+    words = max((buffers[owner[layer.x]].words for layer in schedule.layers if layer.name in staged), default=1)
+    on_lea = any(layer.lea for layer in schedule.layers)  # all of it: filters stay resident where they fit
+    slack = max((_overrun(layer) for layer in schedule.layers), default=0)
+    arena = max(b.offset + b.words for b in placed) + slack
+    plan = MemoryPlan(buffers, owner, arena, staged, room if on_lea else words)
     verify(plan, schedule)
-    _check_regions(graph, plan, packed, target)
+    _check_regions(graph, schedule, plan, packed, target)
     return plan
+
+
+def _overrun(layer: Layer) -> int:
+    """Words behind its input that a layer reads, and ignores, to fill an even number of columns."""
+    return layer.node.op.stride[1] if layer.lea and layer.node and isinstance(layer.node.op, Conv2d) else 0
 
 
 def verify(plan: MemoryPlan, schedule: Schedule) -> None:
@@ -189,19 +201,27 @@ def planned_bytes(
     scratch = TAP_BYTES * schedule.taps + ACC_BYTES * schedule.acc
     return {
         "sram": scratch + target.sram_reserve + target.stack_bytes,
-        "lea_ram": WORD * plan.stage_words if plan.staged else 0,
-        "fram": _low_fram_data(graph, plan) + target.fram_reserve,
+        "lea_ram": WORD * plan.lea_words,
+        "fram": _low_fram_data(graph, schedule, plan) + target.fram_reserve,
         "hifram": packed.blob_bytes,
     }
 
 
-def _low_fram_data(graph: Graph, plan: MemoryPlan) -> int:
-    bias_words = sum(2 * n.params.bias.size for n in graph.nodes if n.params is not None)
-    return WORD * (plan.arena_words + graph.tensors[graph.input].size + graph.output.size + bias_words)
+def _low_fram_data(graph: Graph, schedule: Schedule, plan: MemoryPlan) -> int:
+    tables = sum(_table_words(layer) for layer in schedule.layers)
+    return WORD * (plan.arena_words + graph.tensors[graph.input].size + graph.output.size + tables)
 
 
-def _check_regions(graph: Graph, plan: MemoryPlan, packed: PackedModel, target: TargetSpec) -> None:
-    need = _low_fram_data(graph, plan)
+def _table_words(layer: Layer) -> int:
+    """Words of low FRAM that describe a layer's weights: biases, or groups, taps and counts."""
+    if isinstance(layer.packed, ColumnLayer):
+        lists = sum(len(g.taps) + len(g.counts) for g, _ in layer.packed.lists())
+        return GROUP_WORDS * len(layer.packed.groups) + lists
+    return 2 * layer.node.params.bias.size if layer.node and layer.node.params else 0
+
+
+def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: PackedModel, target: TargetSpec) -> None:
+    need = _low_fram_data(graph, schedule, plan)
     room = target.regions["fram"].size - target.fram_reserve
     if need > room:
         raise DoesNotFit(

@@ -4,6 +4,7 @@
 so on, so a level is a count and never a copy. Positions are uint8 deltas that restart at every level. Delta 255
 marks a padding entry: weight 0, bridges 255 positions, counts as bytes and work, never as `nnz`.
 `dense`: every weight in order; legal only where nothing is pruned at any level.
+`column`, for the LEA: `column.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .column import ColumnLayer, verify_column
 from .errors import DoesNotFit, GraphError
 from .ir import NEVER, Graph, Params
 from .ops import Array
@@ -86,11 +88,15 @@ class PackedLayer:
         return int(self.counts.sum(axis=1).max(initial=0))
 
 
+Packed = PackedLayer | ColumnLayer
+"""The packed weights of one node in any encoding."""
+
+
 @dataclass(frozen=True)
 class PackedModel:
     """Packed weights of all nodes, in the order of the graph."""
 
-    layers: Mapping[str, PackedLayer]
+    layers: Mapping[str, Packed]
 
     def weight_bytes(self, level: int) -> int:
         """Bytes of weights that `level` reads."""
@@ -106,11 +112,19 @@ class PackedModel:
         return sum(p.blob_bytes for p in self.layers.values())
 
 
-def pack_weights(graph: Graph) -> PackedModel:
-    """Pack every weighted node and check that decoding gives the weights of every level back."""
-    layers = {}
+def pack_weights(graph: Graph, columns: Mapping[str, ColumnLayer] | None = None) -> PackedModel:
+    """Pack every weighted node and check that decoding gives the weights of every level back.
+
+    Args:
+        columns: nodes that run on the LEA, packed already; the others become csr or dense.
+    """
+    layers: dict[str, Packed] = {}
     for node in graph.nodes:
         if node.params is None:
+            continue
+        if columns and node.name in columns:
+            layers[node.name] = columns[node.name]
+            verify_column(columns[node.name], node.params, len(graph.levels))
             continue
         packed = (
             pack_dense(node.name, node.params)

@@ -52,8 +52,10 @@ class TargetSpec:
     stack_bytes: int
     sram_reserve: int
     fram_reserve: int
+    lea_stack_bytes: int
     step_cycles: int
     costs: Mapping[str, float]
+    lea_costs: Mapping[str, float]
 
     def __post_init__(self) -> None:
         ordered = sorted(self.regions.values(), key=lambda r: r.origin)
@@ -62,7 +64,10 @@ class TargetSpec:
                 raise TargetError(
                     f"{self.name}: regions {a.name} (ends {a.end:#x}) and {b.name} ({b.origin:#x}) overlap"
                 )
-        for name, used in (("sram", self.stack_bytes + self.sram_reserve), ("fram", self.fram_reserve)):
+        reserved = [("sram", self.stack_bytes + self.sram_reserve), ("fram", self.fram_reserve)]
+        if "lea_ram" in self.regions:
+            reserved.append(("lea_ram", self.lea_stack_bytes))
+        for name, used in reserved:
             if used > self.regions[name].size:
                 raise TargetError(
                     f"{self.name}: reserve of {used} B exceeds region {name} of {self.regions[name].size} B"
@@ -96,8 +101,10 @@ def load_target(name: str) -> TargetSpec:
             reserve["stack_bytes"],
             reserve["sram_bytes"],
             reserve["fram_bytes"],
+            reserve.get("lea_stack_bytes", 0),
             data["steps"]["max_cycles"],
             data["costs"]["cpu"],
+            data["costs"].get("lea", {}),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:
         raise TargetError(f"{path.name} of {name} is malformed: {e}") from e

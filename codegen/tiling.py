@@ -7,12 +7,14 @@ simulated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import DoesNotFit, GraphError, UnsupportedOp
 from .ir import Graph, Node, Tensor
+from .lea import LeaLayer
 from .ops import Argmax, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu
-from .packing import PackedLayer, PackedModel
+from .packing import Packed, PackedLayer, PackedModel
 from .target import TargetSpec
 
 LOAD, STORE = "<input>", "<output>"
@@ -42,6 +44,7 @@ class Layer:
         rows_per_step: output rows (conv2d) or outputs (fully connected) of one step.
         node: the node of the graph, `None` for load and store.
         packed: its weights, if any.
+        lea: how it runs on the LEA, `None` on the CPU.
     """
 
     name: str
@@ -51,7 +54,8 @@ class Layer:
     steps: tuple[Step, ...]
     rows_per_step: int = 1
     node: Node | None = None
-    packed: PackedLayer | None = None
+    packed: Packed | None = None
+    lea: LeaLayer | None = None
 
     @property
     def encoding(self) -> str:
@@ -84,8 +88,10 @@ class Schedule:
                 raise GraphError(f"{layer.name}: its steps do not cover each output exactly once")
 
 
-def plan_schedule(graph: Graph, packed: PackedModel, target: TargetSpec) -> Schedule:
-    """Cut every layer into steps.
+def plan_schedule(
+    graph: Graph, packed: PackedModel, target: TargetSpec, lea: Mapping[str, LeaLayer] | None = None
+) -> Schedule:
+    """Cut every layer into steps; those in `lea` run there.
 
     Raises:
         UnsupportedOp: no kernel for an operator.
@@ -97,13 +103,19 @@ def plan_schedule(graph: Graph, packed: PackedModel, target: TargetSpec) -> Sche
                 f"{tensor.name}: shape {tensor.shape} is neither (features,) nor (channels, height, width)"
             )
     layers = [Layer(LOAD, "load", graph.input, graph.input, _by_channel(graph.tensors[graph.input]))]
+    lea = lea or {}
+    fused = {choice.pool.name for choice in lea.values() if choice.pool}
     for node in graph.nodes:
         y = graph.tensors[node.output]
-        if isinstance(node.op, Flatten | Argmax):
+        if node.name in fused:
+            continue
+        if node.name in lea:
+            layers.append(_on_lea(graph, node, lea[node.name]))
+        elif isinstance(node.op, Flatten | Argmax):
             if isinstance(node.op, Argmax) and node.input != graph.output.name:
                 raise UnsupportedOp(f"{node.name}: argmax is supported as the last operator only")
             continue  # an alias, or part of the store layer
-        if isinstance(node.op, Conv2d):
+        elif isinstance(node.op, Conv2d):
             layers.append(_conv2d(graph, node, packed.layers[node.name], target))
         elif isinstance(node.op, FullyConnected):
             layers.append(_fully_connected(graph, node, packed.layers[node.name], target))
@@ -137,7 +149,21 @@ def _by_channel(tensor: Tensor) -> tuple[Step, ...]:
     return tuple(Step((c, c + 1), (0, rows)) for c in range(channels))
 
 
-def _conv2d(graph: Graph, node: Node, packed: PackedLayer, target: TargetSpec) -> Layer:
+def _on_lea(graph: Graph, node: Node, lea: LeaLayer) -> Layer:
+    output = lea.pool.output if lea.pool else node.output
+    groups = [(g.first, g.first + g.rows) for g in lea.packed.groups]
+    if not isinstance(node.op, Conv2d):
+        steps = tuple(Step(g, (0, 1)) for g in groups)
+        return Layer(node.name, "fully_connected_lea", node.input, output, steps, lea.tile, node, lea.packed, lea)
+    shrink = 2 if lea.pool else 1
+    height, rows = graph.tensors[output].shape[1], max(lea.tile // shrink, 1)
+    tiles = [(r, min(r + rows, height)) for r in range(0, height, rows)]
+    steps = tuple(Step(g, t) for t in tiles for g in groups)
+    return Layer(node.name, "conv2d_lea", node.input, output, steps, lea.tile, node, lea.packed, lea)
+
+
+def _conv2d(graph: Graph, node: Node, packed: Packed, target: TargetSpec) -> Layer:
+    assert isinstance(packed, PackedLayer)
     channels, height, width = graph.tensors[node.output].shape
     assert node.params is not None
     taps = node.params.weight[0].size if packed.encoding == "dense" else packed.max_row_entries()
@@ -148,7 +174,8 @@ def _conv2d(graph: Graph, node: Node, packed: PackedLayer, target: TargetSpec) -
     return Layer(node.name, "conv2d", node.input, node.output, steps, rows, node, packed)
 
 
-def _fully_connected(graph: Graph, node: Node, packed: PackedLayer, target: TargetSpec) -> Layer:
+def _fully_connected(graph: Graph, node: Node, packed: Packed, target: TargetSpec) -> Layer:
+    assert isinstance(packed, PackedLayer)
     (outputs,) = graph.tensors[node.output].shape
     assert node.params is not None
     entries = node.params.weight[0].size if packed.encoding == "dense" else packed.max_row_entries()
@@ -163,7 +190,7 @@ def _scratch(graph: Graph, layers: list[Layer], target: TargetSpec) -> tuple[int
     for layer in layers:
         need = 0
         if layer.kind == "conv2d":
-            assert layer.packed is not None and layer.node is not None and layer.node.params is not None
+            assert isinstance(layer.packed, PackedLayer) and layer.node is not None and layer.node.params is not None
             dense = layer.packed.encoding == "dense"
             filter_taps = layer.node.params.weight[0].size if dense else layer.packed.max_row_entries()
             taps = max(taps, filter_taps + 1)  # one more, so that a filter that fits is seen to end

@@ -140,15 +140,23 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=_OutPath(), required=True, help="Folder of the C project.")
 @click.option("--target", default="msp430fr5994", show_default=True, help="Board.")
+@click.option(
+    "--backend",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "cpu", "lea"]),
+    help="auto: each layer where it is cheaper. Results are the same bits.",
+)
+@click.option("--overlap/--no-overlap", default=True, help="CPU and DMA work while the LEA runs [default: overlap].")
 @_known_errors
-def emit_c(run: Path, out: Path, target: str) -> None:
+def emit_c(run: Path, out: Path, target: str, backend: str, overlap: bool) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import emit_project, write_project
     from codegen.memory import planned_bytes
     from codegen.serialize import load_graph
     from codegen.target import load_target
 
-    project = emit_project(load_graph(run), load_target(target))
+    project = emit_project(load_graph(run), load_target(target), backend, overlap)
     write_project(project, out)
     count = len(project.graph.levels)
     table = Table(title=f"{project.graph.name} for {target}: bytes read by each level")

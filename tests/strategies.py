@@ -231,15 +231,30 @@ def exact_levels(rng: np.random.Generator, count: int, sparsities: Sequence[floa
 LENET_SPARSITIES = (60.24, 40.5, 20.7)
 
 
+LENET_SHAPES = [(6, 1, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (10, 84)]
+
+
 def lenet(seed: int = 1, sparsities: Sequence[float] = LENET_SPARSITIES) -> Graph:
-    """LeNet-5's shape with seeded integer weights at the paper's three sparsities."""
+    """LeNet-5's shape with seeded integer weights at the paper's three sparsities, unstructured."""
     rng = np.random.default_rng(seed)
-    shapes = [(6, 1, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (10, 84)]
-    index = exact_levels(rng, sum(int(np.prod(s)) for s in shapes), sparsities)
-    chain = Chain((1, 28, 28), 0, 255, len(sparsities), "lenet")
+    index = exact_levels(rng, sum(int(np.prod(s)) for s in LENET_SHAPES), sparsities)
+    return _lenet(rng, len(sparsities), index)
+
+
+def lenet_columns(seed: int = 1, sparsities: Sequence[float] = LENET_SPARSITIES) -> Graph:
+    """The same with equal sparsity in each layer and whole columns (a tap in all rows) pruned."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for rows, *taps in LENET_SHAPES:
+        parts.append(np.tile(exact_levels(rng, int(np.prod(taps)), sparsities), rows))
+    return _lenet(rng, len(sparsities), np.concatenate(parts))
+
+
+def _lenet(rng: np.random.Generator, levels: int, index: Array) -> Graph:
+    chain = Chain((1, 28, 28), 0, 255, levels, "lenet")
     ops: list[Op] = [Conv2d((5, 5), (1, 1), (2, 2, 2, 2)), Conv2d((5, 5)), *[FullyConnected()] * 3]
     start = 0
-    for number, (op, shape) in enumerate(zip(ops, shapes, strict=True)):
+    for number, (op, shape) in enumerate(zip(ops, LENET_SHAPES, strict=True)):
         size = int(np.prod(shape))
         spread = (LIMIT // 2) / (chain.last.hi * size / shape[0])
         weight = np.clip(rng.normal(0, 0.5, shape) * spread, -spread, spread)

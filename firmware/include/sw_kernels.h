@@ -89,6 +89,40 @@ void sw_maxpool_s16_cpu(const int16_t *x, int16_t *y, const sw_pool_t *pool);
 // Index of the largest element, the lowest index on a tie; count >= 1.
 uint16_t sw_argmax_s16_cpu(const int16_t *x, uint16_t count);
 
+// Rows of a matrix from images: for each tap, `height` runs of `width` elements, the first at `x` + tap bytes
+// (modulo 2^16), each next one `pitch` bytes later, elements `stride` apart. `to` is filled without gaps.
+typedef struct {
+    const int16_t *x;
+    const uint16_t *taps;
+    uint16_t count; // taps
+    int16_t *to;
+    uint16_t width, height; // at least 1
+    uint16_t pitch;         // bytes
+    uint16_t stride;        // elements
+} sw_gather_t;
+
+void sw_gather_rows_s16_cpu(const sw_gather_t *gather); // any stride
+void sw_gather_rows_s16_dma(const sw_gather_t *gather); // stride 1
+
+// to[i] = the element at `x` + taps[i] bytes.
+void sw_gather_s16_cpu(const int16_t *x, const uint16_t *taps, int16_t *to, uint16_t count);
+
+// y[r][i] = clip(x[r][i], lo, hi); rows are `x_pitch` and `y_pitch` elements apart.
+typedef struct {
+    const int16_t *x;
+    int16_t *y;
+    uint16_t x_pitch, y_pitch;
+    uint16_t width, height; // of y, at least 1
+    int16_t lo, hi;
+} sw_clip_t;
+
+void sw_clip_s16_cpu(const sw_clip_t *clip);
+// The same, then the average of 2 x 2, rounded down: y is half as wide and high as what is read. lo >= 0.
+void sw_clip_avgpool_s16_cpu(const sw_clip_t *clip);
+
+// Copies `words` >= 1 words from above 64 KB.
+void sw_fetch_s16_dma(int16_t *to, sw_addr_t from, uint16_t words);
+
 // Reads above 64 KB.
 uint16_t sw_load_u8(sw_addr_t address);
 uint16_t sw_load_u16(sw_addr_t address); // `address` is even

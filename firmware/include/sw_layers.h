@@ -4,6 +4,7 @@
 #define SW_LAYERS_H
 
 #include "sw_kernels.h"
+#include "sw_lea.h"
 
 // An image (channels, height, width) in memory. `data` is element (0, 0, 0); rows are `pitch` and channels
 // `plane` apart. A border of zeros surrounds each channel where the reader pads.
@@ -26,7 +27,8 @@ typedef struct {
     uint32_t counts;
 } sw_packed_t;
 
-// A copy of the input in fast memory, made before the first step of a layer; `words` is 0 without one.
+// A copy of the input at the start of sw_lea_ram, made before the first step of a layer; `words` is 0 without
+// one.
 typedef struct {
     const int16_t *from;
     uint16_t words;
@@ -56,6 +58,50 @@ typedef struct {
     sw_requant_t requant;
     uint16_t rows, rows_per_step;
 } sw_fully_connected_t;
+
+// Output rows of a `column` layer that share a list of taps (FORMAT.md).
+typedef struct {
+    uint32_t weights; // byte offset in the blob
+    uint16_t first, rows;
+    uint16_t columns; // of the densest level: the distance of rows in the blob
+    const uint16_t
+        *taps; // for each column behind the bias columns: bytes from the first element of the window
+    const uint16_t *counts; // for each level: columns in use, bias columns included
+} sw_column_group_t;
+
+typedef struct {
+    uint16_t blob; // index into sw_blobs
+    uint16_t group_count;
+    const sw_column_group_t *groups;
+    uint16_t constant_count; // bias columns
+    const int16_t *constants;
+} sw_columns_t;
+
+// The filters are the row vectors of MPYMATRIXROW, gathered pixels its matrix. A step is `tile_rows` output
+// rows (before pooling) of one group. `x` is as in sw_conv2d_t. With `pool` the 2 x 2 average is taken at
+// once.
+typedef struct {
+    const int16_t *x;
+    uint16_t x_pitch;
+    sw_image_t y;
+    sw_columns_t columns;
+    void (*gather)(const sw_gather_t *gather);
+    uint16_t stride_h, stride_w;
+    uint16_t height;    // output rows before pooling
+    uint16_t width;     // pixels of an output row in the matrix: those before pooling, rounded up to even
+    uint16_t tile_rows; // even with `pool`
+    uint16_t pool;      // 1: 2 x 2 average
+    int16_t lo, hi;
+} sw_conv2d_lea_t;
+
+// The input is the row vector, weights are the matrix, in tiles of `tile` outputs. A step is one group.
+typedef struct {
+    const int16_t *x;
+    int16_t *y;
+    sw_columns_t columns;
+    uint16_t tile; // even
+    int16_t lo, hi;
+} sw_fully_connected_lea_t;
 
 // A step is one channel. `kernel` is sw_avgpool_s16_cpu or sw_maxpool_s16_cpu.
 typedef struct {
@@ -92,25 +138,28 @@ extern const sw_addr_t sw_blobs[];
 extern sw_tap_t sw_taps[];
 extern const uint16_t sw_taps_capacity;
 extern int32_t sw_acc[];
-extern int16_t sw_stage[];
 
-void sw_conv2d_prepare(const void *layer);
+void sw_conv2d_prepare(const void *layer, uint16_t level);
 void sw_conv2d_step(const void *layer, uint16_t step, uint16_t level);
-void sw_fully_connected_prepare(const void *layer);
+void sw_fully_connected_prepare(const void *layer, uint16_t level);
 void sw_fully_connected_step(const void *layer, uint16_t step, uint16_t level);
-void sw_pool_prepare(const void *layer);
+void sw_conv2d_lea_prepare(const void *layer, uint16_t level);
+void sw_conv2d_lea_step(const void *layer, uint16_t step, uint16_t level);
+void sw_fully_connected_lea_prepare(const void *layer, uint16_t level);
+void sw_fully_connected_lea_step(const void *layer, uint16_t step, uint16_t level);
+void sw_pool_prepare(const void *layer, uint16_t level);
 void sw_pool_step(const void *layer, uint16_t step, uint16_t level);
-void sw_relu_prepare(const void *layer);
+void sw_relu_prepare(const void *layer, uint16_t level);
 void sw_relu_step(const void *layer, uint16_t step, uint16_t level);
-void sw_load_prepare(const void *layer);
+void sw_load_prepare(const void *layer, uint16_t level);
 void sw_load_step(const void *layer, uint16_t step, uint16_t level);
-void sw_store_prepare(const void *layer);
+void sw_store_prepare(const void *layer, uint16_t level);
 void sw_store_step(const void *layer, uint16_t step, uint16_t level);
 
 // Writes the border of zeros of `image`. Repeating it is harmless.
 void sw_image_clear_border(const sw_image_t *image);
 
-// Copies a layer's input to sw_stage if the plan says so.
+// Copies a layer's input to sw_lea_ram if the plan says so.
 void sw_stage_load(const sw_stage_t *stage);
 
 // A position in packed weights, at the start of a row. Rows are mostly visited in order, so seeking is cheap.

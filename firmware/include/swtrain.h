@@ -9,7 +9,7 @@
 
 #include "sw_platform.h"
 
-#define SW_RUNTIME_ABI 1 // changes whenever generated code must be generated again
+#define SW_RUNTIME_ABI 2 // changes whenever generated code must be generated again
 
 enum sw_err {
     SW_OK = 0,
@@ -18,7 +18,7 @@ enum sw_err {
 
 typedef struct {
     // Rebuilds the layer's volatile state; called before its first step and again after a reboot.
-    void (*prepare)(const void *layer);
+    void (*prepare)(const void *layer, uint16_t level);
     // Does step `step` at `level`.
     void (*step)(const void *layer, uint16_t step, uint16_t level);
     const void *layer;

@@ -73,7 +73,8 @@ static uint16_t reader_fill(reader_t *r, const sw_conv2d_t *layer) {
     return filled;
 }
 
-void sw_conv2d_prepare(const void *desc) {
+void sw_conv2d_prepare(const void *desc, uint16_t level) {
+    (void)level;
     const sw_conv2d_t *layer = desc;
     sw_stage_load(&layer->stage);
     sw_image_clear_border(&layer->y);

@@ -6,7 +6,8 @@ extern const uint16_t sw_level_count;
 
 static sw_cursor_t cursor; // volatile; sw_fully_connected_prepare resets it
 
-void sw_fully_connected_prepare(const void *desc) {
+void sw_fully_connected_prepare(const void *desc, uint16_t level) {
+    (void)level;
     const sw_fully_connected_t *layer = desc;
     sw_stage_load(&layer->stage);
     sw_cursor_reset(&cursor, &layer->weights);

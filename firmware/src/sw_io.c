@@ -20,10 +20,11 @@ void sw_image_clear_border(const sw_image_t *image) {
 }
 
 void sw_stage_load(const sw_stage_t *stage) {
-    if (stage->words) sw_board_copy(sw_stage, stage->from, stage->words);
+    if (stage->words) sw_board_copy(sw_lea_ram, stage->from, stage->words);
 }
 
-void sw_load_prepare(const void *desc) {
+void sw_load_prepare(const void *desc, uint16_t level) {
+    (void)level;
     const sw_load_t *layer = desc;
     sw_image_clear_border(&layer->y);
 }
@@ -39,7 +40,8 @@ void sw_load_step(const void *desc, uint16_t step, uint16_t level) {
     }
 }
 
-void sw_store_prepare(const void *desc) {
+void sw_store_prepare(const void *desc, uint16_t level) {
+    (void)level;
     (void)desc;
 }
 

@@ -2,7 +2,8 @@
 // Pooling: one channel a step.
 #include "sw_layers.h"
 
-void sw_pool_prepare(const void *desc) {
+void sw_pool_prepare(const void *desc, uint16_t level) {
+    (void)level;
     const sw_pool_layer_t *layer = desc;
     sw_image_clear_border(&layer->y);
 }

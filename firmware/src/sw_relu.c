@@ -2,7 +2,8 @@
 // A relu that no clip could absorb.
 #include "sw_layers.h"
 
-void sw_relu_prepare(const void *desc) {
+void sw_relu_prepare(const void *desc, uint16_t level) {
+    (void)level;
     const sw_relu_t *layer = desc;
     sw_image_clear_border(&layer->y);
 }

@@ -23,7 +23,7 @@ void sw_infer(void) {
         uint16_t end = first + layer->steps;
         if (done < end) {
             sw_node = i;
-            layer->prepare(layer->layer);
+            layer->prepare(layer->layer, run_level);
             for (; done < end; done++) {
                 layer->step(layer->layer, done - first, run_level);
                 // Record after the data: a reset between the two repeats the step, which is harmless.

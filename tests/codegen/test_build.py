@@ -96,7 +96,7 @@ def test_sizes_are_those_of_the_sections(project: Path) -> None:
     regions = {name: r["used"] for name, r in sizes["regions"].items()}
     assert regions["hifram"] == sections[".hifram"] == manifest["blob_bytes"]
     assert regions["sram"] == sum(sections[n] for n in (".data", ".bss", ".noinit") if n in sections)
-    assert regions["lea_ram"] == sections[".lea"] == manifest["stage_bytes"]
+    assert regions["lea_ram"] == sections[".lea"] == manifest["lea_bytes"]
     assert regions["fram"] == sum(sections[n] for n in (".text", ".rodata", ".nvm", ".data"))
     assert sizes["code"] == sections[".text"] + sections[".data"]
     assert sizes["stack"] == TARGET.regions["sram"].size - regions["sram"] >= TARGET.stack_bytes
@@ -177,7 +177,7 @@ def test_a_compiler_error_is_not_taken_for_a_model_too_large(text: str, unbuilt:
 
 def test_code_of_another_runtime_does_not_compile(unbuilt: Path) -> None:
     model = unbuilt / "model.c"
-    model.write_text(model.read_text().replace("SW_RUNTIME_ABI == 1", "SW_RUNTIME_ABI == 0"))
+    model.write_text(model.read_text().replace("SW_RUNTIME_ABI == 2", "SW_RUNTIME_ABI == 0"))
     with pytest.raises(ToolchainError, match="runtime_abi"):
         build(unbuilt, "zig")
 
@@ -194,13 +194,13 @@ def test_a_model_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
     """At planning: more weights than high FRAM."""
     chain = Chain((400,), 0, 9, 1).add(FullyConnected(), make_params(np.ones((300, 400), int)))
     with pytest.raises(DoesNotFit, match=r"net: weights and indices need 240,000 B .* has 212,992 B; use"):
-        emit_project(chain.graph(), TARGET)
+        emit_project(chain.graph(), TARGET, "cpu")
 
 
 def test_a_region_that_the_linker_finds_too_small_is_does_not_fit(unbuilt: Path) -> None:
     """Past the planner's estimate: the linker has the last word, and the message its numbers."""
     model = unbuilt / "model.c"
-    model.write_text(model.read_text().replace("sw_stage[", "sw_stage[3000 + ", 1))
+    model.write_text(model.read_text().replace("sw_lea_ram[", "sw_lea_ram[3000 + ", 1))
     with pytest.raises(DoesNotFit, match=r"linking tiny\.elf: .*LEARAM.*overflow.*\d+.*use a smaller model"):
         build(unbuilt, "zig")
     assert not (unbuilt / "zig").exists()

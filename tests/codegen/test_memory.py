@@ -67,10 +67,10 @@ def check_plan(graph: Graph, made: MemoryPlan, target: TargetSpec) -> None:
             (a, b), (c, d) = life[name], life[other.name]
             if a <= d and c <= b:
                 assert buffer.offset + buffer.words <= other.offset or other.offset + other.words <= buffer.offset
-    assert made.stage_words * 2 <= target.regions["lea_ram"].size
+    assert made.lea_words * 2 <= target.regions["lea_ram"].size
     for node in graph.nodes:
         if node.name in made.staged:
-            assert made.buffer(node.input).words <= made.stage_words
+            assert made.buffer(node.input).words <= made.lea_words
 
 
 @given(seed=seeds, image=st.booleans(), depth=st.integers(1, 7))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
-from strategies import inputs_for, lenet
+from strategies import inputs_for, lenet, lenet_columns
 
 from codegen import reference
 from codegen.build import Toolchain, compile_and_link, toolchain
@@ -43,7 +43,7 @@ def run_command(command: Sequence[str], **options: object) -> subprocess.Complet
 
 def tight(graph: Graph, taps: int) -> TargetSpec:
     """A target whose SRAM leaves room for `taps` unpacked weights, so that longer filters go in pieces."""
-    acc = emit_project(graph, TARGET).schedule.acc
+    acc = emit_project(graph, TARGET, "cpu").schedule.acc
     sram = TARGET.regions["sram"]
     size = TARGET.stack_bytes + TARGET.sram_reserve + 4 * acc + 4 * taps
     return replace(TARGET, regions={**TARGET.regions, "sram": replace(sram, size=min(size, sram.size))})
@@ -107,9 +107,9 @@ class Workshop:
         run_command(self.tool.link(program, folder / "map", objects))
         return program
 
-    def build(self, graph: Graph, target: TargetSpec = TARGET) -> tuple[Graph, Path]:
+    def build(self, graph: Graph, target: TargetSpec = TARGET, backend: str = "cpu") -> tuple[Graph, Path]:
         """The graph as emitted (relu fused) and its program."""
-        project = emit_project(graph, target)
+        project = emit_project(graph, target, backend)
         return project.graph, self.program(project)
 
 
@@ -290,7 +290,10 @@ class Bench:
         return registers
 
     def call(self, name: str, *arguments: int) -> tuple[int, ...]:
-        return self.finish(self.start(name, *arguments))
+        registers = self.finish(self.start(name, *arguments))
+        if name.endswith("_lea"):  # it has only started the command
+            self.finish(self.start("sw_lea_wait"))
+        return registers
 
     def cycles(self, name: str, *arguments: int) -> int:
         stack = self.start(name, *arguments)
@@ -338,6 +341,16 @@ def pool_struct(values: Sequence[int], lo: int, hi: int) -> bytes:
     return struct.pack("<10Hhh", *values, lo, hi)
 
 
+def gather_struct(x: int, taps: int, count: int, to: int, shape: Sequence[int]) -> bytes:
+    """`shape` is width, height, pitch in bytes, stride."""
+    return struct.pack("<8H", x, taps, count, to, *shape)
+
+
+def clip_struct(x: int, y: int, shape: Sequence[int], lo: int, hi: int) -> bytes:
+    """`shape` is x_pitch, y_pitch, width, height."""
+    return struct.pack("<6Hhh", x, y, *shape, lo, hi)
+
+
 @dataclass(frozen=True)
 class Case:
     """One call with fixed arguments: how to place them, what to pass, and what to compare."""
@@ -352,6 +365,13 @@ class Case:
             bench.machine.write(at, data)
 
     def read(self, machine: Machine) -> list[bytes]:
+        if self.name.endswith("_lea"):  # it has only started the command
+            machine = machine.fork()
+            stack = machine.registers[1] - 2
+            machine.set_register(1, stack)
+            machine.write(stack, machine.symbols["sw_idle"].address.to_bytes(2, "little"))
+            machine.pc = machine.symbols["sw_lea_wait"].address
+            assert machine.run(until="sw_idle", max_cycles=100_000) is Stop.UNTIL
         return [machine.read(at, size) for at, size in self.results]
 
 
@@ -400,8 +420,32 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
         "sw_load_u8": Case("sw_load_u8", blob, (high & 0xFFFF, high >> 16), ()),
         "sw_load_u16": Case("sw_load_u16", blob, (high & 0xFFFF, high >> 16), ()),
     }
+    several = max(count, 1)
+    offsets = (TAPS, _words(rng.integers(0, 60, 64) * 2, "H"))
+    rows = (STRUCT, gather_struct(ARRAY, TAPS, min(count, 3), OUT, (4, 2, 40, 1)))
+    strided = (STRUCT, gather_struct(ARRAY, TAPS, min(count, 3), OUT, (4, 2, 40, 3)))
+    clip = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), -2000, 3000))
+    clip_pool = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), 0, 6000))
+    block = (STRUCT, struct.pack("<4H", 8, 6, ARRAY >> 2, OUT >> 2))
+    vector = (TAPS, _words(rng.integers(-4000, 4000, 8)))
+    cases |= {
+        "sw_mpymatrixrow_s16_lea": Case(
+            "sw_mpymatrixrow_s16_lea", (array, vector, block), (TAPS >> 2, STRUCT >> 2), ((OUT, 12),)
+        ),
+        "sw_lea_wait": Case("sw_lea_wait", (), (), ()),
+        "sw_fetch_s16_dma": Case(
+            "sw_fetch_s16_dma", blob, (OUT, high & 0xFFFF, high >> 16, several), ((OUT, 2 * several),)
+        ),
+        "sw_gather_rows_s16_dma": Case("sw_gather_rows_s16_dma", (array, offsets, rows), (STRUCT,), ((OUT, 48),)),
+        "sw_gather_rows_s16_cpu": Case("sw_gather_rows_s16_cpu", (array, offsets, strided), (STRUCT,), ((OUT, 48),)),
+        "sw_gather_s16_cpu": Case(
+            "sw_gather_s16_cpu", (array, offsets), (ARRAY, TAPS, OUT, count), ((OUT, 2 * several),)
+        ),
+        "sw_clip_s16_cpu": Case("sw_clip_s16_cpu", (array, clip), (STRUCT,), ((OUT, 36),)),
+        "sw_clip_avgpool_s16_cpu": Case("sw_clip_avgpool_s16_cpu", (array, clip_pool), (STRUCT,), ((OUT, 36),)),
+    }
     # outputs are read back whole, so give them a value
-    blank = ((OUT, bytes(0x60)), (TAPS, bytes(256)))
+    blank = ((OUT, bytes(0x100)), (TAPS, bytes(256)))
     return {k: replace(c, memory=(*blank, *c.memory)) for k, c in cases.items()}
 
 
@@ -419,27 +463,38 @@ def layer_cycles(board: Board, x: Array, level: int) -> list[int]:
     return [b.cycles - a.cycles for a, b in itertools.pairwise(log)]
 
 
-def cycle_table(scratch: Path) -> dict[str, object]:
-    graph, program = Workshop(scratch / "zig", "zig").build(lenet())
-    board = Board(program, graph)
-    project = emit_project(lenet(), TARGET)
+def model_cycles(workshop: Workshop, model: Graph, backend: str) -> tuple[int, dict[str, dict[str, int]]]:
+    """Cycles of the boot, and of each layer at each level."""
+    project = emit_project(model, TARGET, backend)
+    board = Board(workshop.program(project), project.graph)
     names = [layer.name for layer in project.schedule.layers]
-    x = inputs_for(graph, 4, 1)[3]
+    x = inputs_for(project.graph, 4, 1)[3]
     layers = {}
-    for level in range(len(graph.levels)):
+    for level in range(len(model.levels)):
         cycles = layer_cycles(board, x, level)
         assert len(cycles) == len(names)
         layers[f"level {level}"] = dict(zip(names, cycles, strict=True)) | {"sum": sum(cycles)}
+    return board.boot_cycles, layers
+
+
+def cycle_table(scratch: Path) -> dict[str, object]:
+    workshop = Workshop(scratch / "zig", "zig")
+    boot, layers = model_cycles(workshop, lenet(), "cpu")
+    _, columns = model_cycles(workshop, lenet_columns(), "auto")
     bench = Bench(scratch / "bench")
     kernels = {}
     for name, case in fixed_cases().items():
         case.place(bench)
         kernels[name] = bench.cycles(case.name, *case.arguments)
-    return {"boot": board.boot_cycles, "lenet": layers, "kernels": kernels}
+    return {"boot": boot, "lenet": layers, "lenet columns": columns, "kernels": kernels}
 
 
 def size_table(scratch: Path) -> dict[str, object]:
-    _, program = Workshop(scratch / "zig", "zig").build(lenet())
-    with program.open("rb") as f:
-        sections = {s.name: s["sh_size"] for s in ELFFile(f).iter_sections() if s["sh_flags"] & 2 and s["sh_size"]}
-    return {"lenet": sections}
+    workshop = Workshop(scratch / "zig", "zig")
+    table: dict[str, object] = {}
+    for name, model, backend in (("lenet", lenet(), "cpu"), ("lenet columns", lenet_columns(), "auto")):
+        _, program = workshop.build(model, backend=backend)
+        with program.open("rb") as f:
+            sections = {s.name: s["sh_size"] for s in ELFFile(f).iter_sections() if s["sh_flags"] & 2 and s["sh_size"]}
+        table[name] = sections
+    return table

@@ -77,7 +77,7 @@ def test_long_filters_in_pieces(
 ) -> None:
     graph = random_graph(seed, levels, True, 2, taps)
     target = tight(graph, room)
-    assert emit_project(graph, target).schedule.taps <= room
+    assert emit_project(graph, target, "cpu").schedule.taps <= room
     for workshop, check in ((sanitized, assert_host), (zig, assert_device)):
         emitted, program = workshop.build(graph, target)
         check(emitted, program, inputs_for(graph, 3, seed))
@@ -99,7 +99,7 @@ def test_filters_around_multiples_of_the_scratch(dense: bool, zig: Workshop) -> 
         params = make_params(rng.integers(-3000, 3000, index.shape), index, [3, -3])
         graph = chain.add(Conv2d((kh, kw)), params).graph()
         emitted, program = zig.build(graph, tight(graph, 32))
-        assert emit_project(graph, tight(graph, 32)).schedule.taps == min(taps + 1, 32)
+        assert emit_project(graph, tight(graph, 32), "cpu").schedule.taps == min(taps + 1, 32)
         assert_device(emitted, program, inputs_for(graph, 3, taps))
 
 

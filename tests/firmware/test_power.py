@@ -98,15 +98,52 @@ class Intermittent:
         return board
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids=["sparsest", "densest"])
+def lea_network() -> Graph:
+    """Convolutions with and without pool, filters resident and not, tiles of weights that overlap, two levels."""
+    rng = np.random.default_rng(6)
+    chain = Chain((2, 12, 9), 0, 255, 2, "cut_lea")
+    for outputs, kernel, padding in ((6, 3, 1), (5, 2, 0)):
+        taps = chain.last.shape[0] * kernel * kernel
+        index = np.tile(rng.choice([0, 1], taps), outputs).reshape(outputs, -1, kernel, kernel)
+        params = make_params(rng.integers(-3000, 3000, index.shape), index, rng.integers(-99, 99, outputs))
+        chain.add(Conv2d((kernel, kernel), (1, 1), (padding,) * 4), params, 0, 2000)
+        chain.add(AvgPool() if padding else Relu(), None, 0, 2000)
+    chain.add(Flatten())
+    for outputs in (14, 5):
+        index = np.tile(rng.choice([0, 1], chain.last.size), outputs).reshape(outputs, -1)
+        chain.add(FullyConnected(), make_params(rng.integers(-3000, 3000, index.shape), index, 3), -3000, 3000)
+    return chain.graph()
+
+
+def lea_target() -> rig.TargetSpec:
+    """Little LEA RAM and short steps."""
+    region = rig.TARGET.regions["lea_ram"]
+    return rig.replace(
+        rig.TARGET, step_cycles=3000, regions={**rig.TARGET.regions, "lea_ram": rig.replace(region, size=2 * 560 + 312)}
+    )
+
+
+CASES = {"sparsest": ("cpu", 0), "densest": ("cpu", 1), "sparsest lea": ("lea", 0), "densest lea": ("lea", 1)}
+
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=list(CASES))
 def intermittent(request: pytest.FixtureRequest, zig: Workshop) -> Intermittent:
-    graph = network()
-    emitted, program = zig.build(graph, small_steps(graph))
-    return Intermittent(program, emitted, request.param)
+    backend, level = request.param
+    graph, target = (network(), small_steps(network())) if backend == "cpu" else (lea_network(), lea_target())
+    emitted, program = zig.build(graph, target, backend)
+    return Intermittent(program, emitted, level)
+
+
+def test_the_lea_network_is_worth_cutting() -> None:
+    project = rig.emit_project(lea_network(), lea_target(), "lea")
+    layers = [layer for layer in project.schedule.layers if layer.lea]
+    assert [layer.encoding for layer in layers] == ["column"] * 4
+    assert any(layer.lea.pool for layer in layers if layer.lea)
+    assert sum(len(layer.steps) for layer in layers) > 20
 
 
 def test_the_network_is_worth_cutting(intermittent: Intermittent) -> None:
-    project = rig.emit_project(network(), small_steps(network()))
+    project = rig.emit_project(network(), small_steps(network()), "cpu")
     assert sum(len(layer.steps) for layer in project.schedule.layers) > 30
     assert project.schedule.taps == 32
     assert {layer.encoding for layer in project.schedule.layers} == {"none", "dense", "csr"}
@@ -203,8 +240,8 @@ BROKEN = {
     ),
     # a layer's volatile state not rebuilt after a reboot in its middle
     "no prepare after a reboot": (
-        "layer->prepare(layer->layer);",
-        "if (done == first) layer->prepare(layer->layer);",
+        "layer->prepare(layer->layer, run_level);",
+        "if (done == first) layer->prepare(layer->layer, run_level);",
     ),
     # the level taken again although steps of the old one are recorded
     "level taken again": ("if (done == 0) run_level = sw_level;", "run_level = sw_level;"),

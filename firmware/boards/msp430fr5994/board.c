@@ -18,6 +18,11 @@
 #define DMA0DA REG16(0x0516)
 #define DMA0SZ REG16(0x051A)
 
+#define LEACNF0 REG16(0x0A80 + 4)
+#define LEACNF2 REG16(0x0A8C)
+#define LEAPMCTL REG16(0x0AC0)
+#define LEAIE REG16(0x0AF4)
+
 #define LOCKLPM5 0x0001
 #define FRCTLPW_NWAITS_1 0xA510 // password A5h, one wait state: needed above 8 MHz
 #define CSKEY 0xA500
@@ -25,6 +30,10 @@
 #define SELA_LFMOD_SELS_SELM_DCO 0x0233
 #define DIV_4 0x0222
 #define DIV_1 0x0000
+#define LEALPR_LEAILPM 0x0500   // commands go on in LPM0, completion wakes the CPU
+#define LEA_STACK (0x3C00 >> 2) // top of LEA RAM
+#define LEACMDEN 0x0001
+#define LEAPMCMDIE 0x0010
 // single-block transfer, word, both addresses count up, started by DMAREQ
 #define DMA_BLOCK 0x1F11
 
@@ -41,6 +50,10 @@ void sw_board_init(void) {
     }
     CSCTL3 = DIV_1;
     CSCTL0_H = 0; // lock
+    LEACNF0 = LEALPR_LEAILPM;
+    LEACNF2 = LEA_STACK;
+    LEAPMCTL = LEACMDEN;
+    LEAIE = LEAPMCMDIE;
 }
 
 // The DMA moves a word in 2 cycles, the CPU in 5 or more; setting the DMA up costs about 25.

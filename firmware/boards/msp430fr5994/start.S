@@ -56,8 +56,15 @@ sw_idle:
     nop
     ret
 
+    .weak sw_lea_isr // a model without LEA kernels has none
+    .set sw_lea_isr, _unexpected
+
     .section .vectors, "a", @progbits
-    .rept 55
+    .rept 18
+    .word _unexpected
+    .endr
+    .word sw_lea_isr // 18: LEA (msp430fr5994.h)
+    .rept 36
     .word _unexpected
     .endr
     .word _start

@@ -6,19 +6,21 @@
 #include "sw_layers.h"
 
 // This file belongs to one version of the runtime: emit it again for another.
-SW_STATIC_ASSERT(runtime_abi, SW_RUNTIME_ABI == 1);
+SW_STATIC_ASSERT(runtime_abi, SW_RUNTIME_ABI == 2);
 
 // FRAM: inputs, outputs and activations keep their values over a power failure.
 SW_NVM int16_t sw_input[SW_MODEL_INPUT_WORDS] = {0};
 SW_NVM int16_t sw_output[SW_MODEL_OUTPUT_WORDS] = {0};
 SW_NVM int16_t sw_class = 0;
-static SW_NVM int16_t sw_arena[116] = {0};
+static SW_NVM int16_t sw_arena[117] = {0};
 
 // Scratch, lost in a power failure and made again by each layer's prepare function.
-SW_NOINIT sw_tap_t sw_taps[5];
-const uint16_t sw_taps_capacity = 5;
-SW_NOINIT int32_t sw_acc[5];
-SW_LEARAM int16_t sw_stage[56];
+SW_NOINIT sw_tap_t sw_taps[1];
+const uint16_t sw_taps_capacity = 1;
+SW_NOINIT int32_t sw_acc[3];
+SW_LEARAM int16_t sw_lea_ram[1892];
+const uint16_t sw_lea_words = 1892;
+const uint16_t sw_lea_overlap = 1;
 
 const uint16_t sw_input_words = SW_MODEL_INPUT_WORDS;
 const uint16_t sw_output_words = SW_MODEL_OUTPUT_WORDS;
@@ -27,22 +29,26 @@ const uint16_t sw_output_words = SW_MODEL_OUTPUT_WORDS;
 static const sw_load_t layer_0 = {sw_input, {sw_arena + 67, 7, 56, 1, 6, 5, 1, 0, 1, 2}};
 
 // conv2d0: conv2d (1, 6, 5) -> (2, 6, 5) {'kernel': [3, 3], 'stride': [1, 1], 'padding': [1, 0, 1, 2]}
-static const int32_t bias_1[] = {5, -7};
-static const sw_conv2d_t layer_1 = {
-    .x = sw_stage + 0,
+static const int16_t constants_1[] = {16384};
+static const uint16_t taps_1_0[] = {0, 2, 16, 30, 32, 18, 28};
+static const uint16_t counts_1_0[] = {6, 8};
+static const sw_column_group_t groups_1[] = {
+    {0, 0, 2, 8, taps_1_0, counts_1_0},
+};
+static const sw_conv2d_lea_t layer_1 = {
+    .x = sw_arena + 60,
     .x_pitch = 7,
-    .x_plane = 56,
-    .stage = {sw_arena + 60, 56},
     .y = {sw_arena + 0, 5, 30, 2, 6, 5, 0, 0, 0, 0},
-    .weights = {0, SW_CSR, 1, 9, 20, 16},
-    .bias = bias_1,
-    .requant = {15, 0, 4000},
-    .kernel_h = 3,
-    .kernel_w = 3,
+    .columns = {0, 1, groups_1, 1, constants_1},
+    .gather = sw_gather_rows_s16_dma,
     .stride_h = 1,
     .stride_w = 1,
-    .rows_per_step = 6,
-    .steps_per_channel = 1,
+    .height = 6,
+    .width = 6,
+    .tile_rows = 6,
+    .pool = 0,
+    .lo = 0,
+    .hi = 4000,
 };
 
 // maxpool2: maxpool (2, 6, 5) -> (2, 3, 2) {'kernel': [2, 2], 'stride': [2, 2]}
@@ -94,7 +100,7 @@ static const sw_pool_layer_t layer_3 = {
 // fully_connected5: fully_connected (4,) -> (3,)
 static const int32_t bias_4[] = {1, 2, 3};
 static const sw_fully_connected_t layer_4 = {
-    .x = sw_stage + 0,
+    .x = sw_lea_ram + 0,
     .stage = {sw_arena + 0, 4},
     .y = sw_arena + 4,
     .weights = {1, SW_DENSE, 1, 4, 24, 24},
@@ -109,7 +115,7 @@ static const sw_store_t layer_5 = {sw_arena + 4, 3};
 
 const sw_layer_t sw_layers[] = {
     {sw_load_prepare, sw_load_step, &layer_0, 1},
-    {sw_conv2d_prepare, sw_conv2d_step, &layer_1, 2},
+    {sw_conv2d_lea_prepare, sw_conv2d_lea_step, &layer_1, 1},
     {sw_pool_prepare, sw_pool_step, &layer_2, 2},
     {sw_pool_prepare, sw_pool_step, &layer_3, 2},
     {sw_fully_connected_prepare, sw_fully_connected_step, &layer_4, 1},

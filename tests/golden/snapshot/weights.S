@@ -33,12 +33,10 @@ SYMBOL(sw_blobs):
     ADDRESS blob_1
 
     BLOBS
-    // conv2d0: csr, 28 bytes
+    // conv2d0: column, 32 bytes
     ALIGN(1)
 blob_0:
-    .short -19, -724, 84, -1403, -1515, 2959, -1846, 2291
-    .byte 2, 2, 4, 0
-    .byte 7, 1, 5, 1, 0, 1, 3, 3
+    .short 10, 0, 0, 0, -19, -724, 84, -1403, -14, -1515, 2959, -1846, 2291, 0, 0, 0
     // fully_connected5: dense, 24 bytes
     ALIGN(1)
 blob_1:

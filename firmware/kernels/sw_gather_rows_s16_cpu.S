@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// void sw_gather_rows_s16_cpu(const sw_gather_t *gather)
+// 9 cycles an element, and FRAM's wait states.
+#include "sw_msp430x.inc"
+
+    RAM_FUNCTION sw_gather_rows_s16_cpu
+    PUSHM_W 7, r10
+    mov @r12+, r15 // x
+    mov @r12+, r14 // taps
+    mov @r12+, r13 // count
+    mov @r12+, r11 // to
+    mov @r12+, r9  // width
+    mov @r12+, r8  // height
+    mov @r12+, r7  // pitch
+    mov @r12, r6   // stride
+    rla r6
+    tst r13
+    jz .Ldone
+.Ltap:
+    mov @r14+, r12
+    add r15, r12
+    mov r8, r4
+.Lrow:
+    mov r12, r5
+    mov r9, r10
+.Lelement:
+    mov @r5, 0(r11)
+    incd r11
+    add r6, r5
+    dec r10
+    jnz .Lelement
+    add r7, r12
+    dec r4
+    jnz .Lrow
+    dec r13
+    jnz .Ltap
+.Ldone:
+    POPM_W 7, r10
+    ret
