@@ -12,7 +12,14 @@ from swtrain.cli import main
 ROOT = Path(__file__).parent.parent
 PAGES = [
     ROOT / name
-    for name in ("README.md", "CONTRIBUTING.md", "firmware/README.md", "firmware/FORMAT.md", "sim/README.md")
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/toolchain.md",
+        "firmware/README.md",
+        "firmware/FORMAT.md",
+        "sim/README.md",
+    )
 ]
 
 pytestmark = pytest.mark.skipif(not PAGES[0].exists(), reason="the pages belong to a checkout")

@@ -5,8 +5,11 @@ Fixtures are session-wide factories, so that Hypothesis may use them.
 
 from __future__ import annotations
 
+import importlib.util
 import struct
 import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +17,14 @@ import pytest
 import ziglang
 
 import sim
+
+for _name in ("compiler_bugs", "network_loops", "random_programs"):  # importlib mode leaves `sys.path` alone
+    if _name not in sys.modules:
+        _spec = importlib.util.spec_from_file_location(_name, Path(__file__).parent / f"{_name}.py")
+        assert _spec is not None
+        assert _spec.loader is not None
+        sys.modules[_name] = importlib.util.module_from_spec(_spec)
+        _spec.loader.exec_module(sys.modules[_name])
 
 RAM = 0x1C00
 LEARAM = 0x2C00
@@ -115,3 +126,20 @@ def assemble(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return made[source]
 
     return build
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the random programs found: builds compared, and differences traced to compilers."""
+    found: Counter[str] = Counter()
+    programs = builds = 0
+    for report in terminalreporter.stats.get("passed", []):
+        properties = list(report.user_properties)
+        programs += any(key == "builds" for key, _ in properties)
+        builds += sum(value for key, value in properties if key == "builds")
+        found.update(str(value) for key, value in properties if key == "compiler_bug")
+    if programs:
+        terminalreporter.write_line(
+            f"random programs: {programs} in {builds} builds, {found.total()} traced to compilers"
+        )
+        for what, count in sorted(found.items()):
+            terminalreporter.write_line(f"  {what}: {count}")
