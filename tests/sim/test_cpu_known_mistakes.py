@@ -139,6 +139,57 @@ def test_arithmetic_in_all_widths(one, op, size, source, destination, carry):
         assert b.r(9) == (destination if op == "CMP" else result)
 
 
+def test_overflow_with_the_most_negative_operand(one):
+    """V where negation of the source would overflow: 8000h, 80h, 80000h as subtrahend."""
+    for extension, bits, byte in (([], 16, 0), ([], 8, 0x40), ([0x1800], 20, 0x40)):
+        lowest = 1 << (bits - 1)
+        for word in (0x8809, 0x9809):  # SUB, CMP R8,R9
+            b = one([*extension, word | byte], {8: lowest, 9: 0})
+            assert flags(b) == N | V  # 0 - lowest = +2^(n-1), which is out of range
+            b = one([*extension, word | byte], {8: lowest, 9: lowest})
+            assert flags(b) == C | Z
+            b = one([*extension, word | byte], {8: 1, 9: lowest})
+            assert flags(b) == C | V
+        b = one([*extension, 0x5809 | byte], {8: lowest, 9: lowest})  # ADD
+        assert (flags(b), b.r(9)) == (C | Z | V, 0)
+
+
+def test_20_bit_arithmetic_with_negative_operands(one):
+    """ADDX.A and SUBX.A of -1 and -2: no borrow from bit 15, carry out of bit 19."""
+    b = one([0x1800, 0x5849], {8: 0xFFFFF, 9: 0xFFFFE})
+    assert (b.r(9), flags(b)) == (0xFFFFD, C | N)
+    b = one([0x1800, 0x8849], {8: 0xFFFFE, 9: 0xFFFFF})
+    assert (b.r(9), flags(b)) == (1, C)
+    b = one([0x1800, 0x8849], {8: 0xFFFFF, 9: 0x10000})
+    assert (b.r(9), flags(b)) == (0x10001, 0)
+
+
+def test_rotates_keep_the_bit_that_falls_out(one):
+    b = one([0x1009], {9: 0x8001, 2: C})  # RRC
+    assert (b.r(9), flags(b)) == (0xC000, C | N)
+    b = one([0x1109], {9: 0x8001, 2: 0})  # RRA
+    assert (b.r(9), flags(b)) == (0xC000, C | N)
+
+
+def test_signed_product_starts_the_accumulator(one):
+    """MPYS then MACS: the first product counts (GNU's simulator sets the accumulator to 0)."""
+    words = []
+    for value, address in ((0xFFFD, 0x4C2), (5, 0x4C8), (4, 0x4C6), (6, 0x4C8)):  # -3 * 5 + 4 * 6
+        words += [0x40B2, value, address]
+    b = one([*words, 0x4303, 0x4303, 0x4218, 0x4CA, 0x4219, 0x4CC], steps=8)
+    assert (b.r(8), b.r(9)) == (9, 0)
+
+
+def test_wait_states_are_applied_and_not_only_stored(bare):
+    """The same read of a line that is not in the cache: one cycle more with NWAITS = 1, three with 3."""
+    costs = []
+    for nwaits in (0, 1, 3):
+        b = bare([0x4928], nwaits=nwaits, at=0x1D80)
+        b.r(9, 0x20000)
+        costs.append(b.step().cycles)
+    assert [c - costs[0] for c in costs] == [0, 1, 3]
+
+
 @settings(deadline=None)
 @given(st.sampled_from("BWA"), value, st.integers(0, 1), st.booleans())
 def test_rotates_in_all_widths(one, size, start, carry, memory):
