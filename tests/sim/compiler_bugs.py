@@ -11,28 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-def _same(text: str) -> str:
-    return text
-
-
 @dataclass(frozen=True)
 class Bug:
     """A bug of one compiler.
 
     Attributes:
-        marks: a pattern in the compiler's assembly that shows the bug, or None where assembly cannot tell.
-        assembly: changes assembly where the bug shows.
-        source: changes C text so that the compiler does not meet the bug.
-        reproducer: a C file whose code is wrong.
         levels: optimisation levels that have it.
+        reproducer: a C file whose code is wrong.
+        repair: gets what the compiler wrote and changes it where the bug shows.
+        stage: what it wrote: "assembly", or "ir" (LLVM's intermediate code).
     """
 
     name: str
     compiler: str
     levels: tuple[str, ...]
     reproducer: str
-    assembly: Callable[[str], str] = _same
-    source: Callable[[str], str] = _same
+    repair: Callable[[str], str]
+    stage: str = "assembly"
 
 
 def _negate(assembly: str) -> str:
@@ -49,15 +44,23 @@ def _clear_upper_byte(assembly: str) -> str:
     return re.sub(r"^\s*CLR\s+R(\d+)\s*;.*zero_extendqisi2/0.*$", before, assembly, flags=re.MULTILINE)
 
 
-def _hide_largest(source: str) -> str:
-    """Comparisons with the largest int or long read it from memory."""
-    for value, kind in ((32767, "int16_t"), (2147483647, "int32_t")):
-        pattern = rf"([<>]=?) (?:{value}|0x{value:X})\b"
-        if re.search(pattern, source):
-            source = re.sub(pattern, rf"\1 largest{value}", source)
-            define = f"static volatile {kind} largest{value} = {value};"
-            source = source.replace('#include "csmith.h"', f'#include "csmith.h"\n{define}', 1)
-    return source
+_LARGEST = {"i8": ("127", "-1"), "i16": ("32767", "-1"), "i32": ("2147483647", "-1")}  # signed, unsigned
+_MIRRORED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}
+
+
+def _decide_comparisons_with_the_largest(ir: str) -> str:
+    """`x <= largest` is true and `x > largest` false, whichever side the constant is on."""
+
+    def decide(m: re.Match[str]) -> str:
+        sign, relation, kind, left, right = m.groups()
+        largest = _LARGEST[kind][sign == "u"]
+        if left == largest:
+            left, right, relation = right, left, _MIRRORED[relation]
+        if right != largest or relation not in ("le", "gt"):
+            return m[0]
+        return f"icmp {'eq' if relation == 'le' else 'ne'} {kind} {left}, {left}"
+
+    return re.sub(r"icmp ([su])(lt|gt|le|ge) (i8|i16|i32) ([^\s,]+), ([^\s,]+)", decide, ir)
 
 
 BUGS = (
@@ -80,7 +83,7 @@ int main(void) {
     return 0;
 }
 """,
-        assembly=_negate,
+        repair=_negate,
     ),
     Bug(
         "llvm-compare-largest",
@@ -88,14 +91,18 @@ int main(void) {
         ("-O0",),
         """#include "csmith.h"
 static int16_t x = 5;
+static uint16_t y = 0U;
 int main(void) {
     if ((x ^ 1) <= 32767) x = 7;
+    mix((uint32_t)x);
+    if ((-1) < y) x = 9;
     mix((uint32_t)x);
     report();
     return 0;
 }
 """,
-        source=_hide_largest,
+        repair=_decide_comparisons_with_the_largest,
+        stage="ir",
     ),
     Bug(
         "gcc-zero-extend-byte",
@@ -113,6 +120,6 @@ int main(void) {
     return 0;
 }
 """,
-        assembly=_clear_upper_byte,
+        repair=_clear_upper_byte,
     ),
 )

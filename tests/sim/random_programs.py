@@ -21,6 +21,7 @@ from codegen.target import firmware_dir, load_target
 
 HERE = Path(__file__).parent / "c16"
 MAX_CYCLES = 300_000_000
+STACK_BOTTOM = 0x1C00  # c16/link.ld
 HOST_SECONDS = 10
 _CSMITH = (
     *("--no-longlong", "--no-math64", "--no-packed-struct", "--no-argc", "--quiet"),
@@ -132,9 +133,12 @@ class Lab:
         assert done.returncode == 0, f"{variant} refuses {source}:\n{done.stderr[:3000]}"
 
     def _compile_repaired(self, variant: Variant, source: Path, output: Path, bug: Bug) -> None:
-        text, fixed = output.with_suffix(".s"), output.with_suffix(".fixed.s")
-        self._compile(variant, source, text, "-S", *(("-dp",) if variant.compiler == "gcc" else ()))
-        fixed.write_text(bug.assembly(text.read_text()))
+        suffix, more = (".ll", ["-S", "-emit-llvm"]) if bug.stage == "ir" else (".s", ["-S"])
+        text, fixed = output.with_suffix(suffix), output.with_suffix(f".fixed{suffix}")
+        if variant.compiler == "gcc":
+            more.append("-dp")  # names the pattern behind each instruction
+        self._compile(variant, source, text, *more)
+        fixed.write_text(bug.repair(text.read_text()))
         self._compile(variant, fixed, output)
 
     def _support(self, variant: Variant) -> list[str]:
@@ -157,7 +161,7 @@ class Lab:
             NotComparable: it does not fit into memory.
         """
         source, output = folder / "program.c", folder / f"{variant}.elf"
-        source.write_text(text if bug is None else bug.source(text))
+        source.write_text(text)
         if bug is None:
             self._compile(variant, source, folder / f"{variant}.o")
         else:
@@ -195,6 +199,12 @@ class Lab:
     def _result(self, elf: Path, variant: Variant, **options: int) -> int:
         m = sim.Machine(**options)
         m.load(elf)
-        if m.run(until="done", max_cycles=MAX_CYCLES) is not sim.Stop.UNTIL:
+        try:
+            stop = m.run(until="done", max_cycles=MAX_CYCLES)
+        except sim.MachineFault as e:
+            if m.registers[1] < STACK_BOTTOM:
+                raise NotComparable(f"{variant}: the stack is too small") from e
+            raise
+        if stop is not sim.Stop.UNTIL:
             raise NotComparable(f"{variant}: more than {MAX_CYCLES} cycles")
         return int.from_bytes(m.read("result"), "little")
