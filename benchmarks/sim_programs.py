@@ -239,7 +239,7 @@ def lenet(folder: Path, nwaits: int) -> tuple[Path, CProject]:
     """
     target = load_target("msp430fr5994")
     graph = _strategies().lenet()
-    project = emit_project(graph, target)
+    project = emit_project(graph, target, backend="cpu")
     home = folder / f"lenet{nwaits}"
     home.mkdir()
     for name in ("model.h", "model.c", "weights.S"):
