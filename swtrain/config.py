@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import ConfigError, unknown_name
 
@@ -33,6 +33,8 @@ class Epochs(_Section):
     """`sequential`: gradual pruning down to the sparsest level, then training at that sparsity."""
     grow: Annotated[int, Field(ge=1)] = 3
     """`sequential`: training of the weights that one denser level adds, for each such level."""
+    joint: Annotated[int, Field(ge=1)] = 8
+    """`joint`, `hybrid`: training of all levels at once."""
 
 
 class LearningRates(_Section):
@@ -41,6 +43,45 @@ class LearningRates(_Section):
     dense: PositiveFloat = 4e-3
     prune: PositiveFloat = 3e-3
     grow: PositiveFloat = 2e-3
+    joint: PositiveFloat = 2e-3
+
+
+Percent = Annotated[float, Field(ge=0, lt=100)]
+Count = Annotated[int, Field(ge=0, le=65536)]
+BlockSize = Annotated[int, Field(ge=1, le=65536)]
+ShapeName = Literal["unstructured", "row", "column", "channel", "block", "whole-block", "pattern"]
+
+
+class LayerRule(_Section):
+    """Settings of the layers whose name matches; None keeps the value. A later rule overrides an earlier one."""
+
+    match: str
+    """Name of a layer as the model has it, or a pattern: `fc*`."""
+    shape: ShapeName | None = None
+    group: Count | None = None
+    pair: bool | None = None
+    block: tuple[BlockSize, BlockSize] | None = None
+    patterns: Annotated[int, Field(ge=1, le=256)] | None = None
+    floor: Percent | None = None
+    sparsity: tuple[Percent, ...] | None = None
+    """Percent per level, sparsest first, of this layer alone; the other layers make up for it."""
+
+    @field_validator("sparsity")
+    @classmethod
+    def _check_sparsity(cls, sparsity: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        for sparser, denser in itertools.pairwise(sparsity or ()):
+            if denser > sparser:
+                raise ValueError(f"{denser:g} % follows {sparser:g} %, but a layer can't be sparser at a denser level")
+        return sparsity
+
+
+class AdmmSettings(_Section):
+    """ADMM regularisation, with `prune = "admm"`."""
+
+    rho: PositiveFloat = 1e-2
+    """Weight of the penalty in the gradients."""
+    updates: Annotated[int, Field(ge=1)] = 20
+    """ADMM iterations, spread over the phase."""
 
 
 class TrainConfig(_Section):
@@ -53,9 +94,34 @@ class TrainConfig(_Section):
 
     levels: tuple[float, ...] = (60.24, 40.50, 20.70)
     """Sparsity of each level in percent of the prunable weights, sparsest first. `[0]`: one dense model."""
-    strategy: Literal["sequential", "sw-train"] = "sequential"
-    scope: Literal["layer", "global"] = "layer"
-    """`layer`: the same sparsity in each layer; `global`: weights of all layers compete by magnitude."""
+    strategy: Literal["sequential", "joint", "hybrid", "sw-train", "auto"] = "sequential"
+    scope: Literal["layer", "global", "row"] = "layer"
+    """`layer`: the same sparsity in each layer; `row`: and in each filter; `global`: weights of all layers compete."""
+    shape: ShapeName = "unstructured"
+    """What is removed at once; see `sparsity.shapes`."""
+    group: Count = 0
+    """`column`: consecutive filters that share their columns; 0: all of a layer."""
+    pair: bool = True
+    """`column`: columns enter in pairs, since LEA sizes are even."""
+    block: tuple[BlockSize, BlockSize] = (4, 8)
+    """`whole-block`: filters and columns of a block; `block`: weights of a run (the second number)."""
+    patterns: Annotated[int, Field(ge=1, le=256)] = 8
+    """`pattern`: different kernel patterns that a level may add."""
+    floor: Percent = 0.0
+    """Percent of its weights that each layer keeps at least, at every level."""
+    layers: tuple[LayerRule, ...] = ()
+    score: Literal["magnitude", "lamp", "taylor"] = "magnitude"
+    """What makes a weight worth keeping; `lamp` needs scope `global`."""
+    prune: Literal["ramp", "admm", "one-shot"] = "ramp"
+    """How the sparsest level comes about: gradually, by ADMM and a hard cut, or at once."""
+    admm: AdmmSettings = AdmmSettings()
+    distill: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the loss that follows a teacher: the dense model, in a joint phase the densest level."""
+    temperature: PositiveFloat = 2.0
+    """Softening of the outputs in that part of the loss."""
+    level_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """`joint`, `hybrid`: weight of each level in the loss; empty: all 1."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     epochs: Epochs = Epochs()
@@ -69,6 +135,10 @@ class TrainConfig(_Section):
 
     augment_shift: Annotated[int, Field(ge=0, le=8)] = 2
     """Training images are shifted by up to this many pixels in x and y."""
+    augment_rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """Training images are turned by up to this many degrees."""
+    augment_scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Training images are stretched by up to this share, in x and y apart; 0.1: by 0.9 to 1.1."""
     validation: Annotated[int, Field(ge=0)] = 1000
     """Training examples held out; the accuracy shown after each epoch is measured on them."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
@@ -99,6 +169,18 @@ class TrainConfig(_Section):
                     "list the sparsities from the highest to the lowest, each once"
                 )
         return levels
+
+    @model_validator(mode="after")
+    def _check_together(self) -> TrainConfig:
+        if self.score == "lamp" and self.scope != "global":
+            raise ValueError(f"score 'lamp' compares layers, which scope '{self.scope}' does not; set scope to global")
+        if self.level_weights and len(self.level_weights) != len(self.levels):
+            raise ValueError(
+                f"level_weights has {len(self.level_weights)} numbers for {len(self.levels)} levels; give one per level"
+            )
+        if self.strategy == "auto" and self.validation == 0:
+            raise ValueError("strategy 'auto' chooses on held-out examples, but validation is 0; hold some out")
+        return self
 
     @property
     def densities(self) -> tuple[float, ...]:
@@ -180,7 +262,12 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-_SECTIONS: dict[str, type[_Section]] = {"epochs": Epochs, "lr": LearningRates}
+_SECTIONS: dict[str, type[_Section]] = {
+    "epochs": Epochs,
+    "lr": LearningRates,
+    "layers": LayerRule,
+    "admm": AdmmSettings,
+}
 
 
 def _sentence(detail: Any) -> str:
@@ -191,7 +278,7 @@ def _sentence(detail: Any) -> str:
         section = _SECTIONS.get(str(location[0]), TrainConfig) if len(location) > 1 else TrainConfig
         return unknown_name("key", key, _prefixed(section, location[:-1]))
     if detail["type"] == "value_error":
-        return f"{key}: {detail['ctx']['error']}"
+        return f"{key}: {detail['ctx']['error']}" if key else str(detail["ctx"]["error"])
     value = detail["input"]
     shown = value if isinstance(value, str | int | float) else type(value).__name__
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, got {shown!r}"

@@ -1,15 +1,15 @@
 """`NestedModel`: one set of weights that holds several nested sparse models.
 
-Comes in: a plain module and one score per weight. Goes out: one uint8 *level index* per weight (the level at
-which it enters; 255 = never), and the masked weights of any level. Invariant: the mask of level k is a subset
-of the mask of level k+1, and a weight has the same value at every level that contains it. Biases belong to
-all levels. Training and the choice of scores live in `strategies`.
+Comes in: a plain module and a level index, one uint8 per weight (the level at which it enters; 255 = never).
+Goes out: the masked weights of any level. Invariant: the mask of level k is a subset of the mask of level k+1,
+and a weight has the same value at every level that contains it. Biases belong to all levels. Which weights a
+level keeps is decided in `sparsity`, training lives in `strategies`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,85 +17,7 @@ from torch.func import functional_call
 
 from .errors import NestingError
 from .models import prunable_layers
-
-NEVER = 255
-Scope = Literal["layer", "global"]
-
-
-def target_nnz(sparsity: float, total: int) -> int:
-    """Weights that a level of `sparsity` percent keeps out of `total`."""
-    return round((100 - sparsity) * total / 100)
-
-
-def rank_keys(
-    scores: Mapping[str, Tensor], scope: Scope, entered: Mapping[str, Tensor] | None = None
-) -> dict[str, Tensor]:
-    """Order in which weights enter, as one float64 key per weight; smaller enters first.
-
-    Taking the K smallest keys gives nested sets for increasing K. With scope `layer` the key is the weight's
-    rank inside its layer, as a fraction of the layer: every prefix has the same density in each layer to
-    within a few weights (the divisor method of Webster, which, unlike largest remainders, never takes a
-    weight back when K grows). With scope `global` the key orders the scores of all layers.
-
-    Args:
-        scores: per layer, larger is more important; ties go to the earlier weight.
-        scope: `layer` or `global`.
-        entered: per layer, a bool mask of weights that must come before all others.
-    """
-    keys: dict[str, Tensor] = {}
-    for name, score in scores.items():
-        flat = score.detach().reshape(-1).double()
-        first = torch.zeros_like(flat, dtype=torch.bool) if entered is None else entered[name].reshape(-1)
-        if scope == "global":
-            key = torch.where(first, torch.full_like(flat, -torch.inf), -flat)
-        else:
-            order = torch.argsort(flat, descending=True, stable=True)
-            order = order[torch.argsort((~first[order]).to(torch.uint8), stable=True)]
-            key = torch.empty_like(flat)
-            key[order] = (torch.arange(len(flat), dtype=torch.float64) + 0.5) / len(flat)
-        keys[name] = key.reshape(score.shape)
-    return keys
-
-
-def take_smallest(keys: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
-    """Bool masks of the `count` smallest keys over all layers, exactly; ties go to the earlier weight."""
-    flat = torch.cat([key.reshape(-1) for key in keys.values()])
-    chosen = torch.zeros(len(flat), dtype=torch.bool)
-    chosen[torch.argsort(flat, stable=True)[:count]] = True
-    parts = torch.split(chosen, [key.numel() for key in keys.values()])
-    return {name: part.reshape(keys[name].shape) for name, part in zip(keys, parts, strict=True)}
-
-
-def assign_levels(
-    scores: Mapping[str, Tensor],
-    sparsities: Sequence[float],
-    scope: Scope = "layer",
-    base: Mapping[str, Tensor] | None = None,
-) -> dict[str, Tensor]:
-    """Level index of every weight by cumulative top-k of `scores`.
-
-    Args:
-        scores: per layer, larger enters earlier.
-        sparsities: percent, sparsest first.
-        scope: `layer` or `global`.
-        base: level indices already given; those that are not `NEVER` are kept, and the levels that they use
-            are not filled again.
-
-    Returns:
-        Per layer a uint8 tensor in the shape of the scores: level of entry, or `NEVER`.
-    """
-    index = {
-        name: torch.full(score.shape, NEVER, dtype=torch.uint8) if base is None else base[name].clone()
-        for name, score in scores.items()
-    }
-    used = [int(part[part != NEVER].max()) for part in index.values() if bool((part != NEVER).any())]
-    total = sum(score.numel() for score in scores.values())
-    keys = rank_keys(scores, scope, {name: part != NEVER for name, part in index.items()})
-    for level in range(max(used, default=-1) + 1, len(sparsities)):
-        mask = take_smallest(keys, target_nnz(sparsities[level], total))
-        for name, part in index.items():
-            part[mask[name] & (part == NEVER)] = level
-    return index
+from .sparsity import NEVER, SparsityPlan, plan_for, target_nnz
 
 
 class NestedModel(nn.Module):
@@ -108,10 +30,11 @@ class NestedModel(nn.Module):
         module: the wrapped module; its stored weights are never changed by masking.
         level_index: layer name to uint8 tensor in the shape of the weight.
         sparsities: percent, per level, sparsest first.
+        plan: how levels are cut; its grain is how far a level's sparsity may be off.
         active_level: level that `forward` computes.
     """
 
-    def __init__(self, module: nn.Module, sparsities: Sequence[float]) -> None:
+    def __init__(self, module: nn.Module, sparsities: Sequence[float], plan: SparsityPlan | None = None) -> None:
         super().__init__()
         self.module = module
         self.sparsities = tuple(float(s) for s in sparsities)
@@ -121,6 +44,7 @@ class NestedModel(nn.Module):
         self.level_index: dict[str, Tensor] = {
             name: torch.zeros(layer.weight.shape, dtype=torch.uint8) for name, layer in self._layers.items()
         }
+        self.plan = plan or plan_for(self.names, self.sparsities)
         self.active_level = self.num_levels - 1
         self._masks: dict[str, Tensor] = {}
         self.set_active_level_(self.active_level)
@@ -201,9 +125,9 @@ class NestedModel(nn.Module):
         """Check the invariant of the type, from the tensors alone.
 
         Raises:
-            NestingError: an index is invalid, a level's sparsity is off by more than one weight, levels are
-                not nested, a shared value differs in any bit, a weight of no level is not zero, or a value is
-                not finite.
+            NestingError: an index is invalid, a level's sparsity is off by more than one weight (or unit, in a
+                structured shape), levels are not nested, a shared value differs in any bit, a weight of no level
+                is not zero, or a value is not finite.
         """
         self._check_index(self.level_index)
         for name in self.names:
@@ -216,12 +140,14 @@ class NestedModel(nn.Module):
                     f"{name}: {int(torch.count_nonzero(never))} weights that no level contains are not zero"
                 )
         previous: dict[str, Tensor] | None = None
+        slack = self.plan.slack({name: self.weight(name).shape for name in self.names})
         for level, sparsity in enumerate(self.sparsities):
             nnz, want = self.nnz(level), target_nnz(sparsity, self.total)
-            if abs(nnz - want) > 1:
+            if abs(nnz - want) > slack:
+                margin = "plus or minus one" if slack == 1 else f"plus or minus {slack}, the largest unit"
                 raise NestingError(
                     f"level {level}: {nnz:,} of {self.total:,} weights are present, but {sparsity:g} % "
-                    f"sparsity means {want:,} (plus or minus one)"
+                    f"sparsity means {want:,} ({margin})"
                 )
             weights = self.level_weights(level)
             if previous is not None:

@@ -27,8 +27,9 @@ from filelock import FileLock, Timeout
 
 from .config import TrainConfig, differing_keys, parse_config
 from .errors import CheckpointError, ConfigError, NestingError, OutputError
-from .models import build_model
+from .models import build_model, prunable_layers
 from .nested import NestedModel
+from .sparsity.settings import plan_of
 
 FORMAT = 1
 LOCK = ".lock"
@@ -217,7 +218,7 @@ def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]
     except (OSError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(f"{out / METRICS}: cannot be read ({error}); train again with --overwrite") from error
     state = read_tensors(out / MODEL)
-    nested = NestedModel(build_model(config.model), config.levels)
+    nested = make_nested(config)
     load_nested_(nested, state, out / MODEL)
     try:
         nested.verify()
@@ -225,6 +226,16 @@ def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]
         raise CheckpointError(f"{out / MODEL}: {error}; train again with --overwrite") from error
     nested.eval()
     return nested, config, metrics
+
+
+def make_nested(config: TrainConfig) -> NestedModel:
+    """The model of `config` with fresh weights of torch's global generator, dense at every level.
+
+    Raises:
+        ConfigError: the model is unknown, or a rule for layers does not fit it.
+    """
+    module = build_model(config.model)
+    return NestedModel(module, config.levels, plan_of(config, prunable_layers(module)))
 
 
 def load_nested_(nested: NestedModel, state: Mapping[str, Any], where: Path) -> None:

@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from . import __version__
+from .batches import ImageBatches
 from .config import TrainConfig
 from .datasets import Dataset, Split, load_dataset
 from .errors import CheckpointError, ConfigError
-from .models import build_model, model_spec
+from .models import model_spec
 from .nested import NestedModel
 from .progress import Progress
 from .runs import (
@@ -38,6 +38,7 @@ from .runs import (
     load_nested_,
     load_run,
     locked,
+    make_nested,
     prepare_out,
     read_tensors,
     write_atomic,
@@ -127,38 +128,6 @@ def learning_rate(schedule: str, peak: float, progress: float) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
 
 
-class ShiftedBatches:
-    """Training batches with random shifts, from one padded tensor in memory.
-
-    Attributes:
-        shift: largest shift in pixels; the pixels that come in are 0.
-    """
-
-    def __init__(self, split: Split, batch_size: int, shift: int) -> None:
-        self.shift = shift
-        self._batch_size = batch_size
-        padded = F.pad(torch.tensor(split.x), (shift, shift, shift, shift))
-        height, width = split.x.shape[2:]
-        # `(N, C, 2 shift + 1, 2 shift + 1, H, W)`: every shift of every image, as a view
-        self._windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-        self._y = torch.tensor(split.y)
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._y) / self._batch_size)
-
-    def epoch(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches `(B, C, H, W)` in `[0, 1)` and labels `(B,)`, in an order drawn from `generator`."""
-        order = torch.randperm(len(self._y), generator=generator)
-        offsets = torch.randint(0, 2 * self.shift + 1, (2, len(order)), generator=generator)
-        for index, down, right in zip(
-            torch.split(order, self._batch_size),
-            torch.split(offsets[0], self._batch_size),
-            torch.split(offsets[1], self._batch_size),
-            strict=True,
-        ):
-            yield self._windows[index, :, down, right].float() / 256, self._y[index]
-
-
 @dataclass
 class _Position:
     """Where a run stands: `epoch` epochs of phase number `phase` are complete."""
@@ -176,10 +145,13 @@ class _Trainer:
         self.out = out
         self.progress = progress
         fitting, self.held_out = _hold_out(dataset.train, config.validation, config.seed)
-        self.batches = ShiftedBatches(fitting, config.batch_size, config.augment_shift)
+        self.batches = ImageBatches(
+            fitting, config.batch_size, config.augment_shift, config.augment_rotate, config.augment_scale
+        )
         torch.manual_seed(config.seed)
-        self.nested = NestedModel(build_model(config.model), config.levels)
+        self.nested = make_nested(config)
         self.strategy: Strategy = make_strategy(config, self.nested)
+        self.strategy.held_out = self._mean_held_out
         self.history: list[dict[str, Any]] = []
         self.at = _Position()
         self.wall_s = 0.0
@@ -230,8 +202,7 @@ class _Trainer:
             lr = learning_rate(self.config.schedule, peak, step / steps)
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            logits = self.nested(x)
-            loss = F.cross_entropy(logits, y)
+            loss, logits = self.strategy.loss(phase, x, y)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.strategy.before_step_(phase)
@@ -253,6 +224,13 @@ class _Trainer:
             "train_accuracy": 100 * correct / seen,
             "held_out_accuracy": evaluate(self.nested, self.held_out) if len(self.held_out) else None,
         }
+
+    def _mean_held_out(self) -> float:
+        accuracies = []
+        for level in range(self.nested.num_levels):
+            self.nested.set_active_level_(level)
+            accuracies.append(evaluate(self.nested, self.held_out))
+        return sum(accuracies) / len(accuracies)
 
     def _save(self, optimizer: torch.optim.Optimizer) -> None:
         write_tensors(

@@ -60,7 +60,7 @@ def test_shipped_configs_are_valid(path: Path) -> None:
         ({"stratgy": "sequential"}, r"unknown key 'stratgy'.*did you mean 'strategy'"),
         ({"epochs.dens": 3}, r"unknown key 'epochs.dens'.*did you mean 'epochs.dense'"),
         ({"epochs": 3}, r"epochs: "),
-        ({"strategy": "magic"}, r"strategy: .*'sequential' or 'sw-train', got 'magic'"),
+        ({"strategy": "magic"}, r"strategy: .*'sequential', 'joint', 'hybrid', 'sw-train' or 'auto', got 'magic'"),
         ({"seed": -1}, r"seed: .*greater than or equal to 0, got -1"),
         ({"batch_size": 0}, r"batch_size: .*got 0"),
         ({"lr.dense": 0}, r"lr.dense: .*greater than 0, got 0"),

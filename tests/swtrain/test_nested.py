@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from swtrain.errors import NestingError
 from swtrain.models import build_model
-from swtrain.nested import NEVER, NestedModel, Scope, assign_levels, target_nnz
+from swtrain.nested import NestedModel
+from swtrain.sparsity import NEVER, Scope, plan_for, target_nnz
 
 LEVELS = (60.24, 40.50, 20.70)
 
@@ -45,7 +46,7 @@ def scores_of(nested: NestedModel) -> dict[str, Tensor]:
 def lenet(levels: tuple[float, ...] = LEVELS) -> NestedModel:
     torch.manual_seed(1)
     nested = NestedModel(build_model("lenet5"), levels)
-    nested.set_level_index_(assign_levels(scores_of(nested), levels))
+    nested.set_level_index_(plan_for(nested.names, levels).assign(scores_of(nested)))
     return nested.zero_never_()
 
 
@@ -53,7 +54,7 @@ def lenet(levels: tuple[float, ...] = LEVELS) -> NestedModel:
 @given(networks(), sparsities, scopes)
 def test_levels_are_nested_and_exact(module: nn.Module, levels: list[float], scope: Scope) -> None:
     nested = NestedModel(module, levels)
-    nested.set_level_index_(assign_levels(scores_of(nested), levels, scope))
+    nested.set_level_index_(plan_for(nested.names, levels, scope).assign(scores_of(nested)))
     nested.zero_never_().verify()
     for level, sparsity in enumerate(levels):
         exact = (100 - Fraction(str(sparsity))) * nested.total / 100
@@ -74,9 +75,9 @@ def test_growing_keeps_what_has_entered(
 ) -> None:
     nested = NestedModel(module, levels)
     scores = scores_of(nested)
-    base = assign_levels(scores, levels[:given_levels], scope)
+    base = plan_for(nested.names, levels, scope).assign(scores, min(given_levels, len(levels)))
     other = {name: torch.rand(score.shape) for name, score in scores.items()}
-    grown = assign_levels(other, levels, scope, base)
+    grown = plan_for(nested.names, levels, scope).assign(other, base=base)
     for name in nested.names:
         entered = base[name] != NEVER
         assert torch.equal(grown[name][entered], base[name][entered])
@@ -89,7 +90,7 @@ def test_growing_keeps_what_has_entered(
 @given(networks(), sparsities)
 def test_layer_scope_is_uniform(module: nn.Module, levels: list[float]) -> None:
     nested = NestedModel(module, levels)
-    nested.set_level_index_(assign_levels(scores_of(nested), levels, "layer"))
+    nested.set_level_index_(plan_for(nested.names, levels).assign(scores_of(nested)))
     for level in range(len(levels)):
         for name in nested.names:
             present, size = int(nested.mask(name, level).sum()), nested.weight(name).numel()
@@ -101,7 +102,7 @@ def test_global_scope_takes_the_largest_of_all_layers() -> None:
     nested = NestedModel(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), [50])
     nested.weight("0").data = torch.tensor([[9.0, -8.0], [7.0, -6.0]])
     nested.weight("1").data = torch.tensor([[5.0, -4.0], [3.0, -2.0]])
-    nested.set_level_index_(assign_levels(scores_of(nested), [50], "global"))
+    nested.set_level_index_(plan_for(nested.names, [50], "global").assign(scores_of(nested)))
     assert [int(nested.mask(name, 0).sum()) for name in nested.names] == [4, 0]
 
 

@@ -8,11 +8,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from swtrain.config import TrainConfig, load_config
-from swtrain.nested import NEVER, NestedModel
-from swtrain.strategies import RAMP_STEPS, Phase, Sequential, cubic_ramp, make_strategy
+from swtrain.models import prunable_layers
+from swtrain.nested import NestedModel
+from swtrain.sparsity import NEVER, plan_for
+from swtrain.sparsity.settings import plan_of
+from swtrain.strategies import Phase, make_strategy
+from swtrain.strategies.admm import Admm
+from swtrain.strategies.base import RAMP_STEPS, cubic_ramp
+from swtrain.strategies.sequential import Sequential
 from swtrain.train import _make_optimizer
 
 STEPS = 8
@@ -45,7 +50,8 @@ class Run:
     def __init__(self, config: TrainConfig, module: nn.Module | None = None) -> None:
         torch.manual_seed(0)
         self.config = config
-        self.nested = NestedModel(module or network(), config.levels)
+        module = module or network()
+        self.nested = NestedModel(module, config.levels, plan_of(config, prunable_layers(module)))
         self.strategy = make_strategy(config, self.nested)
         self.after: dict[str, dict[str, Tensor]] = {}
 
@@ -55,7 +61,7 @@ class Run:
         for step in range(STEPS):
             for group in optimizer.param_groups:
                 group["lr"] = 0.01
-            loss = F.cross_entropy(self.nested(torch.rand(8, 1, 28, 28)), torch.randint(0, 10, (8,)))
+            loss, _ = self.strategy.loss(phase, torch.rand(8, 1, 28, 28), torch.randint(0, 10, (8,)))
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.strategy.before_step_(phase)
@@ -202,6 +208,85 @@ def test_state_of_sequential_survives_saving() -> None:
     run.phase(run.strategy.phases[0])
     other = Sequential(run.config, run.nested)
     other.load_state_dict(run.strategy.state_dict())
-    assert other.state_dict().keys() == {"dense"}
     for name, value in run.strategy.state_dict()["dense"].items():
         assert torch.equal(other.state_dict()["dense"][name], value)
+
+
+SHAPES = ["unstructured", "row", "column", "channel", "block", "whole-block", "pattern"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("strategy", ["sequential", "joint", "hybrid", "sw-train", "auto"])
+def test_every_strategy_nests_in_every_shape(strategy: str, shape: str) -> None:
+    config = config_of(strategy=strategy, shape=shape, block=[2, 4], group=4, distill=0.3, weight_decay=0.1)
+    run = Run(config).all()
+    run.nested.verify()
+    assert [run.nested.density(k) for k in range(3)] == pytest.approx(config.densities, abs=0.08)
+
+
+@pytest.mark.parametrize("strategy", ["joint", "hybrid"])
+def test_joint_phases_train_every_level(strategy: str) -> None:
+    run = Run(config_of(strategy=strategy, distill=0.5)).all()
+    before, after = list(run.after.values())[-2:]
+    for level in range(3):
+        for name in run.nested.names:
+            present = run.nested.level_index[name] == level
+            assert not torch.equal(before[f"{name}.weight"][present], after[f"{name}.weight"][present])
+        assert not torch.equal(before[f"{name}.bias"], after[f"{name}.bias"])
+
+
+def test_the_sandwich_loss_is_its_formula() -> None:
+    run = Run(config_of(strategy="joint", levels=[60, 20], distill=0.25, temperature=3, level_weights=[2, 1]))
+    for phase in run.strategy.phases:
+        run.phase(phase)
+    x, y = torch.rand(6, 1, 28, 28), torch.randint(0, 10, (6,))
+    loss, logits = run.strategy.loss(run.strategy.phases[1], x, y)
+    dense, sparse = run.nested.set_active_level_(1)(x), run.nested.set_active_level_(0)(x)
+    assert torch.equal(logits, dense)
+    soft = (torch.softmax(dense / 3, 1) * (torch.log_softmax(dense / 3, 1) - torch.log_softmax(sparse / 3, 1))).sum(1)
+    cross = torch.nn.functional.cross_entropy
+    assert float(loss.detach()) == pytest.approx(
+        float(((cross(dense, y) + 2 * (0.75 * cross(sparse, y) + 0.25 * 9 * soft.mean())) / 2).detach()), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("prune", ["ramp", "admm", "one-shot"])
+def test_every_way_of_pruning_ends_at_the_sparsity(prune: str) -> None:
+    run = Run(config_of(prune=prune, score="taylor")).all()
+    run.nested.verify()
+
+
+def test_admm_converges_to_the_constraint() -> None:
+    """Least squares with a sparse answer: the weights approach their projection, and that solves the problem."""
+    torch.manual_seed(1)
+    truth = torch.zeros(1, 20)
+    truth[0, [2, 7, 11]] = torch.tensor([2.0, -1.5, 1.0])
+    x = torch.randn(200, 20)
+    y = x @ truth.T + 0.3 * torch.randn(200, 1)
+    weight = nn.Parameter(torch.zeros(1, 20))
+    admm, plan = Admm(0.3), plan_for(["w"], [85])
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    residuals = []
+    for _ in range(40):
+        admm.update_({"w": weight}, lambda scores: plan.select(scores, 0))
+        for _ in range(20):
+            optimizer.zero_grad()
+            ((x @ weight.T - y).square().mean() / 2).backward()
+            admm.add_gradient_("w", weight)
+            optimizer.step()
+        residuals.append(admm.residual({"w": weight}))
+    assert residuals[-1] < 0.01 < residuals[1]
+    assert set(weight.detach()[0].abs().topk(3).indices.tolist()) == {2, 7, 11}
+
+
+def test_auto_keeps_the_best_candidate() -> None:
+    run = Run(config_of(strategy="auto"))
+    accuracies = iter([70.0, 60.0])
+    run.strategy.held_out = lambda: next(accuracies)
+    names = [phase.name for phase in run.strategy.phases]
+    assert names[1] == "sequential: prune to 60.24 %" and names[-1] == "hybrid: joint"
+    run.all()
+    run.nested.verify()
+    kept = run.after["sequential: grow to 20.7 %"]
+    for name in run.nested.names:
+        assert torch.equal(run.nested.weight(name), kept[f"{name}.weight"])

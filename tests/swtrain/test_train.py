@@ -10,13 +10,14 @@ import pytest
 import torch
 from rich.console import Console
 
+from swtrain.batches import ImageBatches
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split
 from swtrain.errors import ConfigError, NestingError, OutputError
 from swtrain.models import build_model
 from swtrain.progress import ConsoleProgress
 from swtrain.runs import FILES, load_run, write_atomic
-from swtrain.train import ShiftedBatches, _epoch_generator, _hold_out, evaluate, learning_rate, train
+from swtrain.train import _epoch_generator, _hold_out, evaluate, learning_rate, train
 
 
 def changed(config: TrainConfig, **values: object) -> TrainConfig:
@@ -175,7 +176,7 @@ def test_progress_shows_each_epoch(tiny_config: TrainConfig, tmp_path: Path, ter
 def test_shifts_are_real_shifts() -> None:
     image = np.zeros((1, 1, 28, 28), np.uint8)
     image[0, 0, 10, 12] = 128
-    batches = ShiftedBatches(Split(np.repeat(image, 500, 0), np.zeros(500, np.int64)), 500, 2)
+    batches = ImageBatches(Split(np.repeat(image, 500, 0), np.zeros(500, np.int64)), 500, 2)
     x, _ = next(batches.epoch(torch.Generator().manual_seed(0)))
     found = {(int(i) - 10, int(j) - 12) for _, _, i, j in x.nonzero()}
     assert found == {(i, j) for i in range(-2, 3) for j in range(-2, 3)}
@@ -185,7 +186,7 @@ def test_shifts_are_real_shifts() -> None:
 def test_without_shift_batches_are_the_images_once_each() -> None:
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (70, 1, 28, 28)).astype(np.uint8), np.arange(70))
-    batches = ShiftedBatches(split, 32, 0)
+    batches = ImageBatches(split, 32, 0)
     seen = list(batches.epoch(torch.Generator().manual_seed(0)))
     assert [len(y) for _, y in seen] == [32, 32, 6]
     assert len(batches) == 3
@@ -196,7 +197,7 @@ def test_without_shift_batches_are_the_images_once_each() -> None:
 
 def test_each_epoch_of_each_phase_draws_anew() -> None:
     split = Split(np.zeros((64, 1, 28, 28), np.uint8), np.arange(64))
-    batches = ShiftedBatches(split, 64, 0)
+    batches = ImageBatches(split, 64, 0)
     orders = [
         tuple(next(batches.epoch(_epoch_generator(seed, phase, epoch)))[1].tolist())
         for seed, phase, epoch in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, 0))

@@ -1,0 +1,68 @@
+"""Training batches with random changes, from one data set in memory.
+
+Comes in: a split and how far to change its examples. Goes out: batches `(B, ...)` of what the network sees, as
+float32, in an order drawn from a generator. Invariant: equal generators give equal batches.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .datasets import Split
+
+
+class ImageBatches:
+    """Batches of images with random shifts, turns and stretches; what comes in from outside is 0.
+
+    Attributes:
+        shift: largest shift in pixels.
+        rotate: largest turn in degrees.
+        scale: largest stretch, as a share of the size.
+    """
+
+    def __init__(
+        self, split: Split, batch_size: int, shift: int, rotate: float = 0.0, scale: float = 0.0, frac_bits: int = 8
+    ) -> None:
+        self.shift, self.rotate, self.scale = shift, rotate, scale
+        self._batch_size = batch_size
+        self._unit = 2.0**-frac_bits
+        padded = F.pad(torch.tensor(split.x), (shift, shift, shift, shift))
+        height, width = split.x.shape[2:]
+        # `(N, C, 2 shift + 1, 2 shift + 1, H, W)`: every shift of every image, as a view
+        self._windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+        self._y = torch.tensor(split.y)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._y) / self._batch_size)
+
+    def epoch(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches `(B, C, H, W)` and labels `(B,)`."""
+        order = torch.randperm(len(self._y), generator=generator)
+        offsets = torch.randint(0, 2 * self.shift + 1, (2, len(order)), generator=generator)
+        for index, down, right in zip(
+            torch.split(order, self._batch_size),
+            torch.split(offsets[0], self._batch_size),
+            torch.split(offsets[1], self._batch_size),
+            strict=True,
+        ):
+            x = self._windows[index, :, down, right].float() * self._unit
+            if self.rotate or self.scale:
+                x = self._warp(x, generator)
+            yield x, self._y[index]
+
+    def _warp(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Turn and stretch each image by its own random amount, bilinear."""
+        angle, wide, high = 2 * torch.rand((3, len(x)), generator=generator) - 1
+        angle = angle * math.radians(self.rotate)
+        wide, high = 1 + wide * self.scale, 1 + high * self.scale
+        cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
+        matrix = torch.stack(
+            [torch.stack([cos * wide, -sin * high, zero], 1), torch.stack([sin * wide, cos * high, zero], 1)], 1
+        )
+        grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+        return F.grid_sample(x, grid, align_corners=False)

@@ -1,0 +1,186 @@
+"""`Strategy`: the frame that all strategies share, and dense training.
+
+Comes in: a `NestedModel` with fresh weights, step by step. Goes out: its level index and its weights.
+Invariant: after every optimiser step weights outside the active mask and frozen weights have exactly the
+values they had before it. A strategy knows nothing of data sets, optimisers or files (`train` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from ..config import TrainConfig
+from ..nested import NestedModel
+from ..sparsity.scores import ScoreKeeper
+from .admm import Admm
+
+RAMP_STEPS = 100
+"""Number of times that masks are tightened during gradual pruning."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one learning-rate cycle.
+
+    Attributes:
+        name: shown to the user and stored in the history.
+        kind: key of the phase's learning rate in the config: `dense`, `prune`, `grow` or `joint`.
+        level: level that the forward pass computes; the densest one for `joint`.
+        epochs: passes over the training data.
+    """
+
+    name: str
+    kind: str
+    level: int
+    epochs: int
+
+
+def cubic_ramp(progress: float, final: float) -> float:
+    """Sparsity at `progress` (0 to 1) on the way to `final` (Zhu and Gupta 2017): steep first, then flat."""
+    left = 1 - min(max(progress, 0.0), 1.0)
+    return final * (1 - left**3)
+
+
+def distillation(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Mean KL divergence of softened outputs, times the squared temperature (Hinton et al. 2015)."""
+    target = F.log_softmax(teacher / temperature, 1)
+    student = F.log_softmax(logits / temperature, 1)
+    return F.kl_div(student, target, reduction="batchmean", log_target=True) * temperature**2
+
+
+class Strategy:
+    """Dense training only; the base of all strategies.
+
+    Call order: `begin_` when a phase starts (not when it is resumed), `attach_` when it starts or is resumed,
+    `loss`, `before_step_` and `after_step_` for each optimiser step, `end_` when it is complete.
+
+    Attributes:
+        held_out: mean accuracy (%) of all levels on held-out data; set by whoever trains, for `auto`.
+    """
+
+    def __init__(self, config: TrainConfig, nested: NestedModel) -> None:
+        self.config = config
+        self.nested = nested
+        self.held_out: Callable[[], float] = lambda: 0.0
+        self.scores = ScoreKeeper(config.score)
+        self._trainable: dict[str, Tensor] = {}
+        self._held: dict[str, Tensor] = {}
+        self._teacher: dict[str, Tensor] = {}
+        self._admm: Admm | None = None
+
+    @property
+    def phases(self) -> list[Phase]:
+        """Phases in order, a function of the config alone."""
+        return [Phase("dense", "dense", self.nested.num_levels - 1, self.config.epochs.dense)]
+
+    def begin_(self, phase: Phase) -> None:
+        """Prepare level index and weights for a phase that starts now."""
+
+    def attach_(self, phase: Phase) -> list[nn.Parameter]:
+        """Fix what the phase trains: set the level, remember all that must not change.
+
+        Returns:
+            The parameters to give to the optimiser.
+        """
+        self.nested.set_active_level_(phase.level)
+        self._trainable = {name: self.trainable(name, phase) for name in self.nested.names}
+        self._held = {name: self.nested.weight(name).detach().clone() for name in self.nested.names}
+        for name, parameter in self.nested.module.named_parameters():
+            layer = name.rpartition(".")[0]
+            is_weight = layer in self.nested.names and name == f"{layer}.weight"
+            parameter.requires_grad_(is_weight or self.trains_rest(phase))
+            parameter.grad = None
+        return [p for p in self.nested.module.parameters() if p.requires_grad]
+
+    def trainable(self, name: str, phase: Phase) -> Tensor:
+        """Bool mask of the weights of a layer that `phase` may change."""
+        return self.nested.mask(name, phase.level)
+
+    def trains_rest(self, phase: Phase) -> bool:
+        """Whether `phase` may change biases, which belong to all levels."""
+        return phase.kind != "grow"
+
+    def loss(self, phase: Phase, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss to minimise and logits `(B, classes)` for a batch.
+
+        After the dense phase the loss mixes in the distance to the dense model's output, by `config.distill`.
+        """
+        logits = self.nested(x)
+        loss = self._cross_entropy(logits, y)
+        weight = self.config.distill
+        if weight > 0 and phase.kind != "dense" and self._teacher:
+            with torch.no_grad():
+                teacher = functional_call(self.nested.module, self._teacher, (x,))
+            loss = (1 - weight) * loss + weight * distillation(logits, teacher, self.config.temperature)
+        return loss, logits
+
+    def _cross_entropy(self, logits: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(logits, y, label_smoothing=self.config.label_smoothing)
+
+    def before_step_(self, phase: Phase) -> None:
+        """Add the ADMM term to the gradients and zero those of weights that must not change."""
+        for name in self.nested.names:
+            weight = self.nested.weight(name)
+            if weight.grad is None:
+                continue
+            self.scores.observe(name, weight)
+            if self._admm is not None:
+                self._admm.add_gradient_(name, weight)
+            weight.grad.mul_(self._trainable[name])
+
+    @torch.no_grad()
+    def after_step_(self, phase: Phase, progress: float) -> None:
+        """Undo what momentum and weight decay did to weights that must not change.
+
+        Args:
+            phase: the current phase.
+            progress: part of the phase's steps that is done, above 0 and at most 1.
+        """
+        for name in self.nested.names:
+            weight = self.nested.weight(name)
+            weight.copy_(torch.where(self._trainable[name], weight, self._held[name]))
+
+    def end_(self, phase: Phase) -> None:
+        """Conclude a phase that is complete; after the dense one, remember its model as the teacher."""
+        if phase.kind == "dense" and self.config.distill > 0:
+            self._teacher = {k: v.clone() for k, v in self.nested.module.state_dict().items()}
+
+    def weight_scores(self, level: int | None = None) -> dict[str, Tensor]:
+        """Score of every weight that `level` holds (None: every stored weight), 0 elsewhere."""
+        found = {}
+        for name in self.nested.names:
+            score = self.scores.of(name, self.nested.weight(name))
+            found[name] = score if level is None else torch.where(self.nested.mask(name, level), score, 0.0)
+        return found
+
+    def state_dict(self) -> dict[str, Any]:
+        """State beyond the nested model's own, as plain values and tensors."""
+        return {
+            "teacher": dict(self._teacher),
+            "scores": self.scores.state_dict(),
+            "admm": self._admm.state_dict() if self._admm is not None else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Counterpart of `state_dict`."""
+        self._teacher = dict(state["teacher"])
+        self.scores.load_state_dict(state["scores"])
+        if state["admm"] is not None:
+            self._admm = Admm(self.config.admm.rho)
+            self._admm.load_state_dict(state["admm"])
+
+
+def levels_of(masks: Sequence[Mapping[str, Tensor]], never: int) -> dict[str, Tensor]:
+    """Level index from the masks of each level, sparsest first."""
+    index = {name: torch.full(mask.shape, never, dtype=torch.uint8) for name, mask in masks[0].items()}
+    for level in range(len(masks) - 1, -1, -1):
+        for name, part in index.items():
+            part[masks[level][name]] = level
+    return index
