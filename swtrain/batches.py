@@ -17,22 +17,39 @@ from .datasets import Split
 
 
 class ImageBatches:
-    """Batches of images with random shifts, turns and stretches; what comes in from outside is 0.
+    """Batches of images or signals with random changes; what comes in from outside is 0.
 
     Attributes:
         shift: largest shift in pixels.
         rotate: largest turn in degrees.
         scale: largest stretch, as a share of the size.
+        flip: mirror half of the examples.
+        noise: standard deviation of normal noise.
+        gain: largest change of the amplitude, as a share.
+        mask: most neighbouring rows and columns that are blanked.
     """
 
     def __init__(
-        self, split: Split, batch_size: int, shift: int, rotate: float = 0.0, scale: float = 0.0, frac_bits: int = 8
+        self,
+        split: Split,
+        batch_size: int,
+        shift: int,
+        rotate: float = 0.0,
+        scale: float = 0.0,
+        frac_bits: int = 8,
+        flip: bool = False,
+        noise: float = 0.0,
+        gain: float = 0.0,
+        mask: int = 0,
     ) -> None:
         self.shift, self.rotate, self.scale = shift, rotate, scale
+        self.flip, self.noise, self.gain, self.mask = flip, noise, gain, mask
         self._batch_size = batch_size
         self._unit = 2.0**-frac_bits
-        padded = F.pad(torch.tensor(split.x), (shift, shift, shift, shift))
         height, width = split.x.shape[2:]
+        down = shift if height > 1 else 0  # a signal of one row moves in time alone
+        padded = F.pad(torch.tensor(split.x), (shift, shift, down, down))
+        self._down = down
         # `(N, C, 2 shift + 1, 2 shift + 1, H, W)`: every shift of every image, as a view
         self._windows = padded.unfold(2, height, 1).unfold(3, width, 1)
         self._y = torch.tensor(split.y)
@@ -44,6 +61,7 @@ class ImageBatches:
         """Batches `(B, C, H, W)` and labels `(B,)`."""
         order = torch.randperm(len(self._y), generator=generator)
         offsets = torch.randint(0, 2 * self.shift + 1, (2, len(order)), generator=generator)
+        offsets[0].clamp_(max=2 * self._down)
         for index, down, right in zip(
             torch.split(order, self._batch_size),
             torch.split(offsets[0], self._batch_size),
@@ -53,7 +71,26 @@ class ImageBatches:
             x = self._windows[index, :, down, right].float() * self._unit
             if self.rotate or self.scale:
                 x = self._warp(x, generator)
+            x = self._disturb(x, generator)
             yield x, self._y[index]
+
+    def _disturb(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Mirror, amplify, blank and add noise."""
+        if self.flip:
+            x = torch.where(torch.rand((len(x), 1, 1, 1), generator=generator) < 0.5, x.flip(3), x)
+        if self.gain:
+            x = x * (1 + self.gain * (2 * torch.rand((len(x), 1, 1, 1), generator=generator) - 1))
+        if self.mask:
+            for axis in (2, 3):
+                size = x.shape[axis]
+                wide = torch.randint(0, self.mask + 1, (len(x), 1), generator=generator)
+                start = (torch.rand((len(x), 1), generator=generator) * (size - wide).clamp(min=0)).long()
+                at = torch.arange(size)
+                kept = (at < start) | (at >= start + wide)
+                x = x * (kept[:, None, :, None] if axis == 2 else kept[:, None, None, :])
+        if self.noise:
+            x = x + self.noise * torch.randn(x.shape, generator=generator)
+        return x
 
     def _warp(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Turn and stretch each image by its own random amount, bilinear."""

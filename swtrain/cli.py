@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from . import __version__
-from .errors import SwtrainError
+from .errors import ExportError, SwtrainError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,11 +100,11 @@ def main() -> None:
 
 @main.command()
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file; options override it.")
-@click.option("--model", help="Network [default: lenet5].")
-@click.option("--dataset", help="mnist-subset (embedded, the default) or mnist (all of it).")
+@click.option("--model", help="Network, or package.module:function [default: lenet5].")
+@click.option("--dataset", help="mnist-subset (embedded, the default), mnist, hapt, wakewords, cifar10-15k, ...")
 @click.option("--data", help="Folder of the data files; otherwise SWTRAIN_DATA, the cache, or a download.")
 @click.option("--levels", help="Sparsity in percent of each level, sparsest first, as 60.24,40.50,20.70.")
-@click.option("--strategy", help="sequential (default) or sw-train, the paper's way.")
+@click.option("--strategy", help="sequential (default), joint, hybrid, auto, or sw-train, the paper's way.")
 @click.option("--seed", type=int, help="Same seed, same weights on the same machine.")
 @click.option("--out", type=_OutPath(), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
@@ -126,7 +126,10 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 
     run_training(settings, out, resume=resume, overwrite=overwrite, progress=ConsoleProgress(console))
     console.print("exporting", highlight=False)
-    graph = export_run(out)
+    try:
+        graph = export_run(out)
+    except ExportError as error:
+        _fail(f"{out}: trained and kept (see swtrain test), but can't be exported: {error}")
     table = Table(title=f"{settings.model}, {settings.strategy}, {settings.dataset}")
     for name in ("sparsity %", "weights", "of", "test accuracy %"):
         table.add_column(name, justify="right")
@@ -134,6 +137,38 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
         table.add_row(level.name, f"{graph.nnz(k):,}", f"{graph.weight_count:,}", f"{level.accuracy_float:.2f}")
     console.print(table)
     console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
+
+
+@main.command("test")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--level", help="Only this level, by its sparsity.")
+@click.option("--dataset", help="Data set to test on [default: the one of the training].")
+@click.option("--data", help="Folder of its files.")
+@click.option("--results", type=_OutPath(), help="Put the figures of RUNS into this JSON table.")
+@_known_errors
+def test_command(
+    runs: tuple[Path, ...], level: str | None, dataset: str | None, data: str | None, results: Path | None
+) -> None:
+    """Measure trained RUNS on their test split: float, and the integers that the device computes."""
+    from .accuracy import measure, write_table
+
+    if results is not None:
+        if level or dataset or data:
+            raise click.UsageError("--results measures all levels on the data of the training; leave the others out")
+        write_table(runs, results)
+        console.print(f"{results}: {', '.join(run.name for run in runs)}", highlight=False)
+        return
+    for run in runs:
+        levels, reason = measure(run, dataset, data, level)
+        table = Table(title=str(run))
+        for name in ("level", "sparsity %", "as integers %", "float accuracy %", "device accuracy %"):
+            table.add_column(name, justify="right")
+        for found in levels:
+            cells = (found.sparsity, found.effective_sparsity, found.accuracy_float, found.accuracy_device)
+            table.add_row(found.name, *("-" if cell is None else f"{cell:.2f}" for cell in cells))
+        console.print(table)
+        if reason:
+            console.print(f"no integer figures: {reason}", highlight=False)
 
 
 @main.command("emit-c")

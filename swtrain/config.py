@@ -88,7 +88,10 @@ class TrainConfig(_Section):
     """Everything that decides the weights of a run. Two runs with equal configs give equal weights."""
 
     model: str = "lenet5"
+    model_options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Keyword arguments of the network: `{width = 0.5}`."""
     dataset: str = "mnist-subset"
+    """Name of a data set, with options after a colon: `hapt:channels=6`."""
     data: str | None = None
     """Folder of the data set's files; None: `SWTRAIN_DATA`, then the user's cache, then a download."""
 
@@ -126,19 +129,46 @@ class TrainConfig(_Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     epochs: Epochs = Epochs()
     lr: LearningRates = LearningRates()
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal[
+        "sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", "adamw", "adamax", "nadam",
+        "novograd", "powersign", "addsign",
+    ] = "adam"  # fmt: skip
+    optimizer_options: dict[str, bool | float | list[float]] = Field(default_factory=dict)
+    """Further keyword arguments of the optimiser: `{betas = [0.9, 0.99]}`."""
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    schedule: Literal[
+        "one-cycle", "cosine", "cosine-restarts", "constant", "power", "exponential", "plateau"
+    ] = "one-cycle"  # fmt: skip
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """First part of each phase over which the learning rate rises linearly; `one-cycle` has its own."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Epochs without a better held-out accuracy after which `plateau` halves the rate; 0: never."""
+    stop_after: Annotated[int, Field(ge=0)] = 0
+    """Epochs without a better held-out accuracy after which a phase ends early (not while masks change); 0: never."""
+    clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Largest norm of all gradients together; 0: no limit."""
+    clip_value: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Largest absolute value of a gradient; 0: no limit."""
+    gradient_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Variance of normal noise on gradients at step 1; it falls with `(1 + step) ** -0.55` (Neelakantan 2015)."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     ramp: Annotated[float, Field(gt=0, le=1)] = 0.5
     """`sequential`: part of the pruning phase in which the sparsity rises (cubic); the rest trains at it."""
 
-    augment_shift: Annotated[int, Field(ge=0, le=8)] = 2
-    """Training images are shifted by up to this many pixels in x and y."""
+    augment_shift: Annotated[int, Field(ge=0, le=64)] = 2
+    """Training images are shifted by up to this many pixels in x and y; signals of one row by samples."""
     augment_rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Training images are turned by up to this many degrees."""
     augment_scale: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Training images are stretched by up to this share, in x and y apart; 0.1: by 0.9 to 1.1."""
+    augment_flip: bool = False
+    """Half of the training images are mirrored."""
+    augment_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Normal noise on training inputs, in units of what the network sees."""
+    augment_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Training inputs are multiplied by 1 plus or minus up to this share."""
+    augment_mask: Annotated[int, Field(ge=0, le=64)] = 0
+    """Up to this many neighbouring rows, and as many columns, of a training input become 0 (SpecAugment)."""
     validation: Annotated[int, Field(ge=0)] = 1000
     """Training examples held out; the accuracy shown after each epoch is measured on them."""
     threads: Annotated[int, Field(ge=1, le=256)] = 1
@@ -180,6 +210,10 @@ class TrainConfig(_Section):
             )
         if self.strategy == "auto" and self.validation == 0:
             raise ValueError("strategy 'auto' chooses on held-out examples, but validation is 0; hold some out")
+        if (self.schedule == "plateau") != (self.patience > 0):
+            raise ValueError("schedule 'plateau' and patience go together; set both or none")
+        if (self.patience or self.stop_after) and self.validation == 0:
+            raise ValueError("patience and stop_after watch held-out examples, but validation is 0; hold some out")
         return self
 
     @property

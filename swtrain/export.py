@@ -8,6 +8,7 @@ the layer.
 from __future__ import annotations
 
 import operator
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ def float_graph(model: NestedModel, dataset: Dataset, name: str, accuracies: lis
         tuple(nodes),
         levels,
         dataset.input_frac_bits,
-        255 / 2**dataset.input_frac_bits,
+        dataset.input_high / 2**dataset.input_frac_bits,
+        dataset.input_low / 2**dataset.input_frac_bits,
         meta=meta | {"swtrain": __version__},
     )
 
@@ -153,6 +155,11 @@ def _op(name: str, layer: nn.Module | None, n: fx.Node) -> Op:
     raise ExportError(f"{name}: {kind_name} is not supported; supported are {SUPPORTED}")
 
 
+def _identifier(model: str) -> str:
+    """A C identifier for a model's name, `package.module:function` included."""
+    return re.sub(r"\W", "_", model.rpartition(":")[2])
+
+
 def export_run(out: Path) -> Graph:
     """Export a finished training run in place: `graph.json`, `graph.npz`, `onnx/level<k>.onnx`.
 
@@ -163,7 +170,7 @@ def export_run(out: Path) -> Graph:
     model, config, metrics = load_run(out)
     dataset = load_dataset(config.dataset, config.data)
     accuracies = [level["accuracy_float"] for level in metrics["levels"]]
-    floats = float_graph(model, dataset, config.model.replace("-", "_"), accuracies)
+    floats = float_graph(model, dataset, _identifier(config.model), accuracies)
     floats = replace(floats, meta={**floats.meta, "strategy": config.strategy, "seed": str(config.seed)})
     graph = _quantize(floats, dataset)
     for k in range(model.num_levels):

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from .config import TrainConfig, differing_keys, parse_config
 from .errors import CheckpointError, ConfigError, NestingError, OutputError
-from .models import build_model, prunable_layers
+from .models import build_model, fold_batch_norm_, prunable_layers
 from .nested import NestedModel
 from .sparsity.settings import plan_of
 
@@ -234,7 +234,7 @@ def make_nested(config: TrainConfig) -> NestedModel:
     Raises:
         ConfigError: the model is unknown, or a rule for layers does not fit it.
     """
-    module = build_model(config.model)
+    module = build_model(config.model, config.model_options)
     return NestedModel(module, config.levels, plan_of(config, prunable_layers(module)))
 
 
@@ -246,6 +246,8 @@ def load_nested_(nested: NestedModel, state: Mapping[str, Any], where: Path) -> 
     """
     config_levels = nested.sparsities
     try:
+        if not any(key.endswith("running_mean") for key in state["nested"]):
+            fold_batch_norm_(nested.module)  # as it was when the state was stored
         nested.load_state_dict(state["nested"])
     except (RuntimeError, KeyError, TypeError, NestingError) as error:
         reason = " ".join(str(error).split())

@@ -27,8 +27,9 @@ from .batches import ImageBatches
 from .config import TrainConfig
 from .datasets import Dataset, Split, load_dataset
 from .errors import CheckpointError, ConfigError
-from .models import model_spec
+from .models import fold_batch_norm_, model_spec
 from .nested import NestedModel
+from .optim import learning_rate, make_optimizer, plateaus
 from .progress import Progress
 from .runs import (
     CHECKPOINT,
@@ -79,7 +80,8 @@ def train(
     """
     out = Path(out)
     progress = progress or Progress()
-    model_spec(config.model)  # an unknown name must not leave a folder behind
+    if ":" not in config.model:
+        model_spec(config.model)  # an unknown name must not leave a folder behind
     if resume and not overwrite and (out / METRICS).exists():
         prepare_out(out, config, resume=True, overwrite=False)
         progress.note(f"{out}: this run is finished; nothing to do")
@@ -100,32 +102,21 @@ def train(
             progress.stop()
 
 
-def evaluate(model: nn.Module, split: Split, batch: int = 1000) -> float:
-    """Accuracy of `model` on `split` in percent; a `NestedModel` is measured at its active level."""
+def evaluate(model: nn.Module, split: Split, frac_bits: int = 8, batch: int = 1000) -> float:
+    """Accuracy of `model` on `split` in percent; a `NestedModel` is measured at its active level.
+
+    The model sees `split.x * 2**-frac_bits`.
+    """
     was_training = model.training
     model.eval()
     correct = 0
     with torch.no_grad():
         for start in range(0, len(split), batch):
-            x = torch.tensor(split.x[start : start + batch]).float() / 256
+            x = torch.tensor(split.x[start : start + batch]).float() * 2.0**-frac_bits
             y = torch.tensor(split.y[start : start + batch])
             correct += int((model(x).argmax(1) == y).sum())
     model.train(was_training)
     return 100 * correct / len(split)
-
-
-def learning_rate(schedule: str, peak: float, progress: float) -> float:
-    """Learning rate at `progress` (0 to 1) of a phase.
-
-    `one-cycle`: a linear rise from peak/10 over the first fifth, then a half cosine to 0. `cosine`: the half
-    cosine alone. `constant`: the peak.
-    """
-    if schedule == "constant":
-        return peak
-    rise = 0.2 if schedule == "one-cycle" else 0.0
-    if progress < rise:
-        return peak * (0.1 + 0.9 * progress / rise)
-    return peak * 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
 
 
 @dataclass
@@ -146,7 +137,16 @@ class _Trainer:
         self.progress = progress
         fitting, self.held_out = _hold_out(dataset.train, config.validation, config.seed)
         self.batches = ImageBatches(
-            fitting, config.batch_size, config.augment_shift, config.augment_rotate, config.augment_scale
+            fitting,
+            config.batch_size,
+            config.augment_shift,
+            config.augment_rotate,
+            config.augment_scale,
+            dataset.input_frac_bits,
+            config.augment_flip,
+            config.augment_noise,
+            config.augment_gain,
+            config.augment_mask,
         )
         torch.manual_seed(config.seed)
         self.nested = make_nested(config)
@@ -171,7 +171,9 @@ class _Trainer:
     def _run_phase(self, phase: Phase) -> None:
         if self.at.epoch == 0:
             self.strategy.begin_(phase)
-        optimizer = _make_optimizer(self.config, self.strategy.attach_(phase))
+        parameters = self.strategy.attach_(phase)
+        config = self.config
+        optimizer = make_optimizer(config.optimizer, parameters, config.weight_decay, config.optimizer_options)
         if self._stored_optimizer is not None:
             optimizer.load_state_dict(self._stored_optimizer)
             self._stored_optimizer = None
@@ -183,7 +185,9 @@ class _Trainer:
             label = f"{phase.name}  epoch {self.at.epoch + 1}/{phase.epochs}"
             self.progress.epoch(label, row["loss"], row["held_out_accuracy"])
             self.at.epoch += 1
-            if self.at.epoch == phase.epochs:
+            if self.at.epoch == phase.epochs or self._stalled(phase):
+                if phase.kind == "dense":
+                    fold_batch_norm_(self.nested.module)
                 self.strategy.end_(phase)
                 self.at = _Position(self.at.phase + 1)
             self._save(optimizer)
@@ -197,14 +201,16 @@ class _Trainer:
         step = self.at.epoch * len(self.batches)
         generator = _epoch_generator(self.config.seed, self.at.phase, self.at.epoch)
         self.nested.train()
+        halvings = plateaus(self._held_out_history(phase), self.config.patience) if self.config.patience else 0
         loss_sum, correct, seen, lr = 0.0, 0, 0, 0.0
         for x, y in self.batches.epoch(generator):
-            lr = learning_rate(self.config.schedule, peak, step / steps)
+            lr = learning_rate(self.config.schedule, peak, step / steps, self.config.warmup, halvings)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             loss, logits = self.strategy.loss(phase, x, y)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            self._limit_gradients_(step, generator)
             self.strategy.before_step_(phase)
             optimizer.step()
             step += 1
@@ -222,14 +228,43 @@ class _Trainer:
             "lr": lr,
             "loss": loss_sum / seen,
             "train_accuracy": 100 * correct / seen,
-            "held_out_accuracy": evaluate(self.nested, self.held_out) if len(self.held_out) else None,
+            "held_out_accuracy": self._accuracy(self.held_out) if len(self.held_out) else None,
         }
+
+    def _limit_gradients_(self, step: int, generator: torch.Generator) -> None:
+        """Clip gradients and add noise, as the config says; before the strategy masks them."""
+        config = self.config
+        parameters = [p for p in self.nested.module.parameters() if p.grad is not None]
+        if config.clip_value:
+            nn.utils.clip_grad_value_(parameters, config.clip_value)
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+        if config.gradient_noise:
+            deviation = (config.gradient_noise / (1 + step) ** 0.55) ** 0.5
+            for parameter in parameters:
+                assert parameter.grad is not None
+                parameter.grad.add_(torch.randn(parameter.shape, generator=generator), alpha=deviation)
+
+    def _held_out_history(self, phase: Phase) -> list[float]:
+        """Accuracy on held-out data after each epoch of a phase so far."""
+        return [float(row["held_out_accuracy"]) for row in self.history if row["phase"] == phase.name]
+
+    def _stalled(self, phase: Phase) -> bool:
+        """Whether a phase ends early: its masks are final, and no epoch was better for long enough."""
+        if not self.config.stop_after:
+            return False
+        moving = phase.kind in ("prune", "joint")
+        settled = math.ceil(self.config.ramp * phase.epochs) if moving else 0
+        return plateaus(self._held_out_history(phase)[settled:], self.config.stop_after) > 0
+
+    def _accuracy(self, split: Split) -> float:
+        return evaluate(self.nested, split, self.dataset.input_frac_bits)
 
     def _mean_held_out(self) -> float:
         accuracies = []
         for level in range(self.nested.num_levels):
             self.nested.set_active_level_(level)
-            accuracies.append(evaluate(self.nested, self.held_out))
+            accuracies.append(self._accuracy(self.held_out))
         return sum(accuracies) / len(accuracies)
 
     def _save(self, optimizer: torch.optim.Optimizer) -> None:
@@ -293,8 +328,8 @@ class _Trainer:
                     "target_sparsity": sparsity,
                     "nnz": self.nested.nnz(level),
                     "total": self.nested.total,
-                    "accuracy_float": evaluate(self.nested, self.dataset.test),
-                    "accuracy_held_out": (evaluate(self.nested, self.held_out) if len(self.held_out) else None),
+                    "accuracy_float": self._accuracy(self.dataset.test),
+                    "accuracy_held_out": (self._accuracy(self.held_out) if len(self.held_out) else None),
                 }
             )
         return {
@@ -316,24 +351,21 @@ class _Trainer:
 
 
 def _hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split]:
-    """Split off `count` random examples, chosen by `seed`."""
-    order = np.random.default_rng(seed).permutation(len(split))
-    held, kept = np.sort(order[:count]), np.sort(order[count:])
-    return Split(split.x[kept], split.y[kept]), Split(split.x[held], split.y[held])
+    """Split off random examples, chosen by `seed`: `count` of them, or whole groups until there are as many."""
+    rng = np.random.default_rng(seed)
+    if split.groups is None:
+        order = rng.permutation(len(split))
+        return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
+    groups = rng.permutation(np.unique(split.groups))
+    sizes = np.cumsum([np.count_nonzero(split.groups == g) for g in groups])
+    chosen = groups[: int(np.searchsorted(sizes, count)) + 1] if count else groups[:0]
+    held = np.isin(split.groups, chosen)
+    return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
 
 
 def _epoch_generator(seed: int, phase: int, epoch: int) -> torch.Generator:
     mixed = np.random.SeedSequence((seed, phase, epoch)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
-
-
-def _make_optimizer(config: TrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    decay = config.weight_decay
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=0.0, momentum=0.9, nesterov=True, weight_decay=decay)
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=0.0, weight_decay=decay)
-    return torch.optim.Adam(parameters, lr=0.0, weight_decay=decay)
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-APPLICATION = {"cli", "deploy", "doctor", "export", "report", "run", "show"}
-TORCH = {"batches", "export", "models", "nested", "runs", "sparsity", "strategies", "train"}
+APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "report", "run", "show"}
+TORCH = {"batches", "export", "models", "nested", "optim", "runs", "sparsity", "strategies", "train"}
 
 
 def folder(package: str) -> Path:

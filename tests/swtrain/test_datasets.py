@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swtrain import datasets
-from swtrain.datasets import Split, load_dataset
+import swtrain
+from swtrain.datasets import Split, load_dataset, mnist
 from swtrain.download import ByteProgress
 from swtrain.errors import ConfigError, DataError
 from swtrain.idx import idx_bytes, parse_idx, read_bytes
 from swtrain.subset import LIMIT_BYTES, TEST_PER_CLASS, TRAIN_PER_CLASS, first_per_class, make_subset
 
-SUBSET = Path(datasets.__file__).parent / "data" / "mnist-subset"
+SUBSET = Path(swtrain.__file__).parent / "data" / "mnist-subset"
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder = tmp_path / "files"
     folder.mkdir()
     known = {}
-    for stem in datasets.MNIST_SHA256:
+    for stem in mnist.MNIST_SHA256:
         shape = (20, 28, 28) if "images" in stem else (20,)
         content = idx_bytes(np.arange(np.prod(shape), dtype=np.uint64).astype(np.uint8).reshape(shape) % 10)
         (folder / f"{stem}.gz").write_bytes(gzip.compress(content, mtime=0))
         known[stem] = hashlib.sha256(content).hexdigest()
-    monkeypatch.setattr(datasets, "MNIST_SHA256", known)
+    monkeypatch.setattr(mnist, "MNIST_SHA256", known)
     return folder
 
 
@@ -127,14 +127,14 @@ def test_the_cache_is_used_and_filled(small_mnist: Path, no_data: Path, monkeypa
 
     def fake(urls: list[str], target: Path, sha256: str, progress: ByteProgress | None = None) -> None:
         fetched.append(urls)
-        assert sha256 == datasets.MNIST_SHA256[target.stem]
+        assert sha256 == mnist.MNIST_SHA256[target.stem]
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((small_mnist / target.name).read_bytes())
 
-    monkeypatch.setattr(datasets, "download", fake)
+    monkeypatch.setattr(mnist, "download", fake)
     assert len(load_dataset("mnist").test) == 20
     assert len(fetched) == 4
-    assert fetched[0] == [f"{mirror}/train-images-idx3-ubyte.gz" for mirror in datasets.MNIST_MIRRORS]
+    assert fetched[0] == [f"{mirror}/train-images-idx3-ubyte.gz" for mirror in mnist.MNIST_MIRRORS]
     assert sorted(path.name for path in no_data.iterdir()) == sorted(path.name for path in small_mnist.iterdir())
     load_dataset("mnist")
     assert len(fetched) == 4
@@ -188,7 +188,7 @@ def test_a_damaged_cache_says_how_to_get_the_file_again(small_mnist: Path, no_da
 
 
 def test_a_damaged_package_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(datasets, "files", lambda _: tmp_path)
+    monkeypatch.setattr(mnist, "files", lambda _: tmp_path)
     with pytest.raises(DataError, match="the embedded MNIST subset is incomplete; reinstall swtrain"):
         load_dataset("mnist-subset")
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from swtrain.errors import ConfigError, NestingError, OutputError
 from swtrain.models import build_model
 from swtrain.progress import ConsoleProgress
 from swtrain.runs import FILES, load_run, write_atomic
-from swtrain.train import _epoch_generator, _hold_out, evaluate, learning_rate, train
+from swtrain.train import _epoch_generator, _hold_out, evaluate, train
 
 
 def changed(config: TrainConfig, **values: object) -> TrainConfig:
@@ -224,19 +223,3 @@ def test_held_out_examples_are_not_trained_on() -> None:
     fitting, held = _hold_out(split, 12, 3)
     assert len(held) == 12
     assert sorted([*fitting.y, *held.y]) == list(range(50))
-
-
-@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
-def test_schedules_follow_their_formulas(schedule: str) -> None:
-    rates = [learning_rate(schedule, 2.0, step / 100) for step in range(101)]
-    assert max(rates) == pytest.approx(2)
-    if schedule == "constant":
-        assert set(rates) == {2.0}
-    elif schedule == "cosine":
-        assert rates == pytest.approx([1 + math.cos(math.pi * step / 100) for step in range(101)])
-    else:
-        assert rates[0] == pytest.approx(0.2)
-        assert rates[10] == pytest.approx(1.1)
-        assert rates[20] == pytest.approx(2)
-        assert rates[60] == pytest.approx(1)
-        assert rates[100] == pytest.approx(0)

@@ -1,9 +1,7 @@
-"""Data sets by name, as NumPy arrays of raw pixels.
+"""MNIST: all of it from the canonical IDX files, or the subset inside the package.
 
-Comes in: a name and perhaps a folder. Goes out: a `Dataset` with a train and a test split, which never share
-a file. Invariant: the content is what the name says (SHA-256), or a `DataError` names the file and the
-remedy. The network sees `pixel / 256` (`Dataset.input_frac_bits` = 8), which fixed point represents exactly;
-there is no other normalisation. Does not import torch.
+The network sees `pixel / 256` (`input_frac_bits` = 8), which fixed point represents exactly; there is no other
+normalisation. Content is checked by SHA-256.
 """
 
 from __future__ import annotations
@@ -11,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .download import ByteProgress, download
-from .errors import ConfigError, DataError, unknown_name
-from .idx import parse_idx, read_bytes
+from ..download import download
+from ..errors import DataError
+from ..idx import parse_idx, read_bytes
+from .base import Dataset, OpenBar, Split, cache_dir
 
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist",
@@ -38,92 +34,8 @@ MNIST_SHA256 = {  # of the decompressed files
 }
 DIGITS = tuple(str(digit) for digit in range(10))
 
-OpenBar = Callable[[str], AbstractContextManager[ByteProgress]]
-"""Opens a progress bar for a file name."""
 
-
-@dataclass(frozen=True)
-class Split:
-    """Examples of one split.
-
-    Attributes:
-        x: uint8 pixels, `(N, 1, 28, 28)`.
-        y: int64 class indices, `(N,)`.
-    """
-
-    x: NDArray[np.uint8]
-    y: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        if len(self.x) != len(self.y):
-            raise DataError(f"{len(self.x):,} images but {len(self.y):,} labels; fetch both files again")
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set with its splits.
-
-    Attributes:
-        name: as given to `load_dataset`.
-        train: examples to learn from.
-        test: examples to measure on, never used for any choice.
-        classes: a name for each class index.
-        input_frac_bits: the network's input is `pixel * 2**-input_frac_bits`.
-        provenance: one sentence on where the examples come from.
-    """
-
-    name: str
-    train: Split
-    test: Split
-    classes: tuple[str, ...]
-    input_frac_bits: int
-    provenance: str
-
-    def to_real(self, x: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the network sees for the pixels `x`, exactly: float32 in `[0, 1)`."""
-        return x.astype(np.float32) * np.float32(2.0**-self.input_frac_bits)
-
-
-def load_dataset(name: str, path: str | Path | None = None, open_bar: OpenBar | None = None) -> Dataset:
-    """Load a data set.
-
-    Args:
-        name: `mnist-subset` (inside the package) or `mnist` (the canonical files).
-        path: folder with the files of `mnist`; None looks in `$SWTRAIN_DATA/mnist`, `$SWTRAIN_DATA` and the
-            cache folder, and else downloads them into the cache.
-        open_bar: opens a progress bar for a download.
-
-    Raises:
-        ConfigError: no data set has this name, or `path` is given for an embedded one.
-        DataError: a file is missing, truncated, corrupt or not canonical.
-    """
-    if name == "mnist-subset":
-        if path is not None:
-            raise ConfigError("data: mnist-subset lies inside the package and takes no path; use dataset 'mnist'")
-        return _load_subset()
-    if name == "mnist":
-        return _load_mnist(Path(path) if path is not None else None, open_bar)
-    raise ConfigError(unknown_name("dataset", name, DATASETS))
-
-
-DATASETS = ("mnist", "mnist-subset")
-
-
-def cache_dir() -> Path:
-    """The user's cache folder of swtrain on this platform."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "swtrain"
-
-
-def _load_subset() -> Dataset:
+def load_subset() -> Dataset:
     """The embedded subset, made by `python -m swtrain.subset`."""
     folder = Path(str(files("swtrain") / "data" / "mnist-subset"))
     try:
@@ -134,7 +46,8 @@ def _load_subset() -> Dataset:
     return _dataset("mnist-subset", paths, about["sha256"], about["provenance"], "reinstall swtrain")
 
 
-def _load_mnist(given: Path | None, open_bar: OpenBar | None) -> Dataset:
+def load_mnist(given: Path | None, open_bar: OpenBar | None) -> Dataset:
+    """All of MNIST, from `given`, `$SWTRAIN_DATA`, the cache, or a download into the cache."""
     remedy = "fetch the canonical file"
     if given is not None:
         folder = _find(given)

@@ -1,0 +1,152 @@
+"""Accuracy of a finished run on the PC: float and integer, any level; and the committed table of all recipes.
+
+The integer figure comes from `codegen.reference`, which the device repeats bit for bit: it is the accuracy on the
+device. Choices are made on held-out training data; here only the test split is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from codegen import reference
+from codegen.errors import CodegenError
+from codegen.files import write_atomic
+from codegen.ir import Graph
+from codegen.serialize import load_graph
+
+from .datasets import Dataset, load_dataset
+from .deploy import quantized_inputs
+from .errors import ConfigError, ExportError
+from .export import export_run
+from .runs import load_run
+from .train import evaluate
+
+
+@dataclass(frozen=True)
+class LevelAccuracy:
+    """Accuracy of one level in percent.
+
+    Attributes:
+        name: the level's sparsity as given.
+        sparsity: percent of the prunable weights that are absent.
+        effective_sparsity: percent that are absent or round to 0 in int16; None without an export.
+        accuracy_float: by torch.
+        accuracy_device: by the integer reference; None if the network can't be exported.
+    """
+
+    name: str
+    sparsity: float
+    effective_sparsity: float | None
+    accuracy_float: float
+    accuracy_device: float | None
+
+
+def measure(
+    out: Path, dataset: str | None = None, data: str | None = None, level: str | None = None
+) -> tuple[list[LevelAccuracy], str]:
+    """Measure a finished run on the test split.
+
+    Args:
+        out: folder of the run; exported into it if that has not happened yet.
+        dataset: another data set than that of the training.
+        data: folder of its files.
+        level: name of the only level to measure.
+
+    Returns:
+        The levels, sparsest first, and why there is no integer figure (empty if there is).
+
+    Raises:
+        CheckpointError: the run is missing or unfinished.
+        ConfigError: there is no such level.
+        DataError: the data can't be read.
+    """
+    model, config, _ = load_run(out)
+    loaded = load_dataset(dataset or config.dataset, data or config.data)
+    names = [f"{s:.10g}" for s in config.levels]
+    if level is not None and level not in names:
+        raise ConfigError(f"--level {level}: the run has the levels {', '.join(names)}")
+    graph, reason = None, ""
+    try:
+        graph = load_graph(out) if (out / "graph.json").exists() else export_run(out)
+    except (ExportError, CodegenError) as error:
+        reason = str(error)
+    found = []
+    for k, name in enumerate(names):
+        if level not in (None, name):
+            continue
+        model.set_active_level_(k)
+        found.append(
+            LevelAccuracy(
+                name,
+                100 * (1 - model.density(k)),
+                None if graph is None else 100 * (1 - _effective(graph, k) / model.total),
+                evaluate(model, loaded.test, loaded.input_frac_bits),
+                None if graph is None else integer_accuracy(graph, loaded, k),
+            )
+        )
+    return found, reason
+
+
+def _effective(graph: Graph, level: int) -> int:
+    """Weights of a level that are not 0 as integers."""
+    params = [node.params for node in graph.nodes if node.params is not None]
+    return sum(int(np.count_nonzero((p.level_index <= level) & (p.weight != 0))) for p in params)
+
+
+def integer_accuracy(graph: Graph, dataset: Dataset, level: int, batch: int = 500) -> float:
+    """Accuracy in percent of the integer reference at `level` on the test split."""
+    logits = reference.logits(graph, quantized_inputs(graph, dataset, dataset.test.x), level, batch)
+    return 100 * float(np.mean(logits.argmax(1) == dataset.test.y))
+
+
+def accuracy_table(runs: Sequence[Path]) -> dict[str, Any]:
+    """Figures of finished runs as `<run>.<level>`, for `results/accuracy.json`; a run is named by its folder.
+
+    Raises:
+        CheckpointError: a run is missing or unfinished.
+    """
+    table: dict[str, Any] = {}
+    for out in runs:
+        levels, reason = measure(out)
+        _, config, metrics = load_run(out)
+        table[out.name] = {
+            level.name: {
+                "sparsity": round(level.sparsity, 4),
+                "effective_sparsity": None if level.effective_sparsity is None else round(level.effective_sparsity, 4),
+                "accuracy_float": round(level.accuracy_float, 4),
+                "accuracy_device": None if level.accuracy_device is None else round(level.accuracy_device, 4),
+                **({"no_device_figure": reason} if reason else {}),
+                "data": metrics["provenance"],
+                "seed": config.seed,
+                "epochs": metrics["epochs"],
+                "minutes": round(metrics["run"]["wall_s"] / 60, 1),
+            }
+            for level in levels
+        }
+    return table
+
+
+def write_table(runs: Sequence[Path], file: Path) -> dict[str, Any]:
+    """Measure `runs` and put their rows into `file`; rows of other runs stay.
+
+    Raises:
+        ConfigError: `file` holds something else than such a table.
+        CheckpointError: as `accuracy_table`.
+    """
+    table: dict[str, Any] = {}
+    if file.exists():
+        try:
+            table = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{file}: is not JSON ({error}); remove it or give another file") from error
+        if not isinstance(table, dict):
+            raise ConfigError(f"{file}: holds no table; remove it or give another file")
+    table = dict(sorted({**table, **accuracy_table(runs)}.items()))
+    write_atomic(file, (json.dumps(table, indent=1) + "\n").encode())
+    return table

@@ -1,0 +1,87 @@
+"""`swtrain test`: figures of a run, float and integer, and the table of all recipes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from swtrain.accuracy import measure, write_table
+from swtrain.cli import main
+from swtrain.config import TrainConfig, parse_config
+from swtrain.datasets import Dataset
+from swtrain.errors import ConfigError
+from swtrain.train import train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Dataset) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "small"
+    config = parse_config({"levels": [60, 20], "epochs": {"dense": 8}, "strategy": "sw-train", "batch_size": 32})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("swtrain.train.load_dataset", lambda *_: tiny_dataset)
+        train(parse_config(config.to_dict() | {"validation": 50}), out)
+    return out
+
+
+@pytest.fixture(autouse=True)
+def small_data(monkeypatch: pytest.MonkeyPatch, tiny_dataset: Dataset) -> None:
+    for module in ("accuracy", "export"):
+        monkeypatch.setattr(f"swtrain.{module}.load_dataset", lambda *_: tiny_dataset)
+
+
+def test_the_figures_are_those_of_the_run(trained: Path) -> None:
+    levels, reason = measure(trained)
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert reason == ""
+    assert [level.name for level in levels] == ["60", "20"]
+    for level, row in zip(levels, metrics["levels"], strict=True):
+        assert level.accuracy_float == row["accuracy_float"] > 50
+        assert level.accuracy_device == pytest.approx(level.accuracy_float, abs=3)
+        assert level.effective_sparsity is not None and level.effective_sparsity >= level.sparsity - 1e-9
+    assert [level.name for level in measure(trained, level="20")[0]] == ["20"]
+    with pytest.raises(ConfigError, match="--level 30: the run has the levels 60, 20"):
+        measure(trained, level="30")
+
+
+def test_the_table_keeps_other_rows(trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "accuracy.json"
+    file.write_text('{"other": {"1": {}}}')
+    write_table([trained], file)
+    table = json.loads(file.read_text())
+    assert list(table) == ["other", "small"]
+    row = table["small"]["60"]
+    assert set(row) == {
+        "sparsity", "effective_sparsity", "accuracy_float", "accuracy_device", "data", "seed", "epochs", "minutes",
+    }  # fmt: skip
+    assert row["epochs"] == 8 and row["sparsity"] == pytest.approx(60, abs=0.01)
+    file.write_text("[]")
+    with pytest.raises(ConfigError, match="holds no table"):
+        write_table([trained], file)
+
+
+def test_the_command_prints_every_level(trained: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["test", str(trained)])
+    assert result.exit_code == 0, result.output
+    assert "60.00" in result.output and "device accuracy" in result.output
+    result = CliRunner().invoke(main, ["test", str(trained), "--results", str(tmp_path / "a.json")])
+    assert result.exit_code == 0 and (tmp_path / "a.json").exists()
+    assert CliRunner().invoke(main, ["test", str(trained), "--results", "x", "--level", "60"]).exit_code == 2
+
+
+def test_a_network_without_integer_kernels_says_why(
+    tmp_path: Path, tiny_dataset: Dataset, tiny_config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = tiny_config.to_dict() | {"model": f"{__name__}_net:make", "levels": [0]}
+    module = type("Module", (), {"make": staticmethod(make)})
+    monkeypatch.setitem(__import__("sys").modules, f"{__name__}_net", module)
+    monkeypatch.setattr("swtrain.train.load_dataset", lambda *_: tiny_dataset)
+    train(parse_config(values), tmp_path / "run")
+    levels, reason = measure(tmp_path / "run")
+    assert levels[0].accuracy_device is None and "Tanh is not supported" in reason
+
+
+def make() -> object:
+    from torch import nn
+
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Tanh())
