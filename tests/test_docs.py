@@ -19,6 +19,7 @@ PAGES = [
         "firmware/README.md",
         "firmware/FORMAT.md",
         "sim/README.md",
+        "swtrain/README.md",
     )
 ]
 

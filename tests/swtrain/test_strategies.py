@@ -85,8 +85,9 @@ class Run:
         return self
 
 
-@pytest.mark.parametrize("scope", ["layer", "global"])
-@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+@pytest.mark.parametrize(
+    ("optimizer", "scope"), [*((name, "layer") for name in sorted(OPTIMIZERS)), ("adam", "global")]
+)
 def test_sequential_freezes_each_level_bit_for_bit(optimizer: str, scope: str) -> None:
     run = Run(config_of(optimizer=optimizer, weight_decay=0.1, scope=scope)).all()
     nested = run.nested
@@ -100,7 +101,7 @@ def test_sequential_freezes_each_level_bit_for_bit(optimizer: str, scope: str) -
             assert torch.equal(bits(run.after[earlier][f"{name}.bias"]), bits(run.after[later][f"{name}.bias"]))
             grown = nested.level_index[name] == level + 1
             assert not run.after[earlier][key][grown].any()  # absent before
-            assert run.after[later][key][grown].any()
+            assert run.after[later][key][grown].any() or (scope == "global" and not grown.any())
 
 
 def test_sequential_trains_the_new_weights_from_their_dense_values() -> None:
