@@ -144,19 +144,21 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 @click.option("--level", help="Only this level, by its sparsity.")
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
-@click.option("--results", type=_OutPath(), help="Put the figures of RUNS into this JSON table.")
+@click.option("--results", type=_OutPath(), help="Put the figures of RUNS into this JSON table, and make its page.")
 @_known_errors
 def test_command(
     runs: tuple[Path, ...], level: str | None, dataset: str | None, data: str | None, results: Path | None
 ) -> None:
     """Measure trained RUNS on their test split: float, and the integers that the device computes."""
     from .accuracy import measure, write_table
+    from .plots import results_page
 
     if results is not None:
         if level or dataset or data:
             raise click.UsageError("--results measures all levels on the data of the training; leave the others out")
         write_table(runs, results)
-        console.print(f"{results}: {', '.join(run.name for run in runs)}", highlight=False)
+        pages = results_page(results)
+        console.print(f"{results}, {', '.join(map(str, pages))}", highlight=False)
         return
     for run in runs:
         levels, reason = measure(run, dataset, data, level)

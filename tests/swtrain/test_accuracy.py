@@ -65,7 +65,8 @@ def test_the_command_prints_every_level(trained: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "60.00" in result.output and "device accuracy" in result.output
     result = CliRunner().invoke(main, ["test", str(trained), "--results", str(tmp_path / "a.json")])
-    assert result.exit_code == 0 and (tmp_path / "a.json").exists()
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "README.md", "accuracy.png"}
     assert CliRunner().invoke(main, ["test", str(trained), "--results", "x", "--level", "60"]).exit_code == 2
 
 

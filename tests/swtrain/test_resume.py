@@ -232,3 +232,17 @@ def test_a_model_that_breaks_its_invariant_is_refused(whole: Path, tmp_path: Pat
     torch.save(state, tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match=r"model.pt: level 0: .* weights are present"):
         load_run(tmp_path)
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("strategy", ["joint", "hybrid", "auto"])
+@pytest.mark.parametrize("shape", ["column", "pattern"])
+def test_every_strategy_resumes_to_the_same_bits(tmp_path: Path, strategy: str, shape: str) -> None:
+    epochs = {"dense": 1, "prune": 3, "grow": 1, "joint": 2}
+    config = small(strategy=strategy, shape=shape, epochs=epochs, distill=0.3, score="taylor", levels=[60, 20])
+    train(config, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "cut", progress=Interrupt(12))
+    train(config, tmp_path / "cut", resume=True)
+    for name in ("model.pt", "history.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
