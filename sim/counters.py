@@ -37,6 +37,8 @@ class Counters:
         lpm0_ns: the same in nanoseconds; likewise 1-4.
         lpm0_wakeups: interrupts that woke the CPU from LPM0; likewise 1-4.
         spi_bytes: bytes exchanged by SPI masters.
+        spi_fram_bytes: of these, while an external FRAM was selected.
+        resets: brown-out resets and losses of power after the first power-up.
         lea_commands: LEA commands started.
         lea_stall_cycles: waits of CPU and DMA for LEA RAM (part of ``wait_cycles``).
         lea_cycles_add ... lea_cycles_complex: cycles in which the LEA ran, by class of command, beside the CPU.
@@ -77,6 +79,8 @@ class Counters:
     lpm3_wakeups: int = 0
     lpm4_wakeups: int = 0
     spi_bytes: int = 0
+    spi_fram_bytes: int = 0
+    resets: int = 0
     lea_commands: int = 0
     lea_stall_cycles: int = 0
     lea_cycles_add: int = 0
@@ -112,6 +116,10 @@ class Counters:
         """The counts that partition ``cycles``, by name; these are what energy sets price."""
         return {n: getattr(self, n) for n in EVENTS}
 
+    def beside_events(self) -> dict[str, int]:
+        """What happens beside the CPU's cycles and is priced on top of ``events``: LEA cycles, external FRAM bytes."""
+        return {n: getattr(self, n) for n in BESIDE}
+
     def lea_events(self) -> dict[str, int]:
         """LEA cycles by class; they run beside the CPU's and are priced on top of ``events``."""
         return {n: getattr(self, n) for n in LEA_EVENTS}
@@ -124,6 +132,18 @@ class Counters:
 
 _NAMES = tuple(f.name for f in fields(Counters))
 LEA_EVENTS = tuple(n for n in _NAMES if n.startswith("lea_cycles_"))
-_NO_CYCLES = ("dma_words", "spi_bytes", "interrupts", "lea_commands")
-_OTHERS = ("instructions", "cycles", "dma_cycles", "lea_stall_cycles", *_NO_CYCLES, *LEA_EVENTS)
-EVENTS = tuple(n for n in _NAMES if n not in _OTHERS and not n.endswith(("_ns", "_wakeups")))
+BESIDE = (*LEA_EVENTS, "spi_fram_bytes")
+#: counts that have no price of their own, and where their cost lies
+COST_ELSEWHERE = {
+    "instructions": "their cycles",
+    "cycles": "the events, which are all cycles",
+    "interrupts": "the cycles of accepting them",
+    "dma_words": "the reads, writes and idle cycles of the transfers",
+    "dma_cycles": "the reads, writes and idle cycles of the transfers",
+    "lea_commands": "the LEA cycles",
+    "lea_stall_cycles": "wait_cycles, of which they are a part",
+    "spi_bytes": "the eUSCI's share lies in the price of the cycles beside it, the external FRAM's in spi_fram_bytes",
+}
+EVENTS = tuple(
+    n for n in _NAMES if n not in (*COST_ELSEWHERE, *BESIDE, "resets") and not n.endswith(("_ns", "_wakeups"))
+)

@@ -1,7 +1,8 @@
 """Energy as a sum over counted events with sourced coefficients.
 
 In: ``Counters``. Out: joules, with an error bound. A counted event without a coefficient raises; nothing is charged
-silently as zero. Sets are files in ``data/energy``; an overlay replaces coefficients of a set ("fused+paper-memory").
+silently as zero; ``counters.COST_ELSEWHERE`` lists the counts whose cost lies in others. Sets are files in
+``data/energy``; an overlay replaces coefficients of a set ("fused+paper-memory").
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .counters import EVENTS, LEA_EVENTS, Counters
+from .counters import BESIDE, EVENTS, LEA_EVENTS, Counters
 from .errors import MissingCoefficient
 
 _DATA = Path(__file__).parent / "data" / "energy"
@@ -21,7 +22,7 @@ _UNITS["charge"] = {"pC": 1e-12, "nC": 1e-9, "uC": 1e-6}
 _MODES = ("lpm0", "lpm1", "lpm2", "lpm3", "lpm4")
 _CHARGES = ("reset", "wake_fram", *(f"wake_{mode}" for mode in _MODES))
 _WAKE_CYCLES = 11  # an interrupt takes 6 cycles and its RETI 5: more often nothing wakes up
-_NAMES = {"coefficient": (*EVENTS, *LEA_EVENTS), "current": _MODES, "charge": _CHARGES}
+_NAMES = {"coefficient": (*EVENTS, *BESIDE), "current": _MODES, "charge": _CHARGES}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Rates:
 
     Attributes:
         prices: joules by counter, in the order of the fields of ``Counters``; 0 where nothing is charged.
-        cycle_j: bound on what one cycle awake costs.
+        cycle_j: bound on what one cycle awake costs; a brown-out reset is not part of it.
         sleep_w: bound on the power asleep.
         wake_j: bound on waking up.
         unpriced: places of counters that must stay 0 because the set has no price for them.
@@ -137,7 +138,7 @@ class EnergyModel:
             MissingCoefficient: an event was counted that this set does not price.
         """
         out = self._asleep_j(counters)
-        for event, count in (counters.events() | counters.lea_events()).items():
+        for event, count in (counters.events() | counters.beside_events()).items():
             price = self.coefficients.get(event)
             if price is None:
                 if count == 0 or event[:4] in _MODES:  # priced by time
@@ -166,7 +167,7 @@ class EnergyModel:
     def rates(self) -> Rates:
         """What the core needs to stop where a budget is spent."""
         known = self.coefficients
-        prices, extras = [], 0.0
+        prices = []
         for f in fields(Counters):
             mode = f.name[:4]
             price = known[f.name].joules if f.name in known else 0.0
@@ -174,26 +175,31 @@ class EnergyModel:
                 price = self.sleep_a(mode) * self.voltage_v * 1e-9
             elif mode in _MODES and f.name.endswith("_wakeups"):
                 price = self.charge_j(f"wake_{mode}")
-            elif price and f.name not in EVENTS:
-                extras += price  # beside what the CPU does in that cycle
+            elif f.name == "resets":
+                price = self.charge_j("reset")
             prices.append(price)
         dearest = max((p.joules for n, p in known.items() if n in EVENTS), default=0.0)
+        # beside what the CPU does in a cycle: one LEA command, one byte
+        beside = [max((known[n].joules for n in LEA_EVENTS if n in known), default=0.0)]
+        beside += [known[n].joules for n in BESIDE if n in known and n not in LEA_EVENTS]
         wake = max((q.value for n, q in self.charges.items() if n.startswith("wake")), default=0.0) * self.voltage_v
         sleep = max((q.value for q in self.currents.values()), default=0.0) * self.voltage_v
         unpriced = tuple(
             k
             for k, f in enumerate(fields(Counters))
-            if f.name in EVENTS and f.name not in known and f.name[:4] not in _MODES
+            if f.name in (*EVENTS, *BESIDE) and f.name not in known and f.name[:4] not in _MODES
         )
-        return Rates(tuple(prices), dearest + extras + wake / _WAKE_CYCLES, sleep, wake, unpriced)
+        return Rates(tuple(prices), dearest + sum(beside) + wake / _WAKE_CYCLES, sleep, wake, unpriced)
 
     def _asleep_j(self, counters: Counters) -> dict[str, float]:
-        """Joules by mode (`lpm3`) and by kind of wake-up (`wake_lpm3`), where the core counts them."""
+        """Joules by mode (`lpm3`), by kind of wake-up (`wake_lpm3`) and of `reset`."""
         out = {}
+        if counters.resets:
+            out["reset"] = counters.resets * self.charge_j("reset")
         for mode in _MODES:
-            if ns := getattr(counters, f"{mode}_ns", 0):
+            if ns := getattr(counters, f"{mode}_ns"):
                 out[mode] = ns * 1e-9 * self.sleep_a(mode) * self.voltage_v
-            if wakeups := getattr(counters, f"{mode}_wakeups", 0):
+            if wakeups := getattr(counters, f"{mode}_wakeups"):
                 out[f"wake_{mode}"] = wakeups * self.charge_j(f"wake_{mode}")
         return out
 
@@ -265,7 +271,7 @@ def _read(file: Path, *, overlay: bool) -> EnergyModel:
         table["name"],
         table["conditions"],
         coefficients,
-        list(table["assumptions"]),
+        [*table["assumptions"], *(text for part in parts for text in part.get("assumptions", []))],
         float(table.get("voltage_v", 0.0)),
         merged["current"],
         merged["charge"],

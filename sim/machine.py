@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from . import _core, snapshot
 from .counters import Counters
@@ -29,6 +30,7 @@ __all__ = ["Machine", "Stop", "WatchEvent"]
 _FOREVER = 2**63
 _NEVER = 2**64 - 1
 RESET_VECTOR = 55
+NVM = ("chip", "external", "all")  # order: NvmScope in core/limits.h
 
 
 class Machine(Places, HostSide):
@@ -84,9 +86,8 @@ class Machine(Places, HostSide):
         for address, data in image.segments:
             self._core.write(address, data)
         self._take_image(replace(image, segments=()))
-        self._core.forget()
         ram = [(a, d) for a, d in image.segments if a < 0x4000]
-        self._core.reset(True)
+        self._core.forget()
         for address, data in ram:
             self._core.write(address, data)
 
@@ -103,6 +104,7 @@ class Machine(Places, HostSide):
         *,
         max_instructions: int | None = None,
         max_nvm_writes: int | None = None,
+        nvm: Literal["chip", "external", "all"] = "chip",
         tear: bool = True,
         stop_at_watch: bool = False,
     ) -> Stop:
@@ -116,7 +118,8 @@ class Machine(Places, HostSide):
             until: symbol or address.
             max_cycles: MCLK cycles from now.
             max_instructions: instructions from now, exact.
-            max_nvm_writes: writes of the on-chip FRAM from now; a 20- or 32-bit store is two.
+            max_nvm_writes: writes of non-volatile memory from now.
+            nvm: which: of the on-chip FRAM (a 20- or 32-bit store is two), bytes that an external FRAM stores, or both.
             tear: stop exactly after that write, inside the instruction or DMA block; the power is gone then and only
                 `power_cycle` may follow. Without it the instruction is finished.
             stop_at_watch: stop after an instruction that wrote a watched word.
@@ -133,36 +136,53 @@ class Machine(Places, HostSide):
             if value is not None and value < (0 if name == "max_cycles" else 1):
                 raise ValueError(f"{name} must not be {'negative' if name == 'max_cycles' else '< 1'}, got {value}")
         self._alive()
-        writes = _NEVER if max_nvm_writes is None else self.nvm_writes + max_nvm_writes
+        if nvm not in NVM:
+            raise ValueError(f"nvm={nvm!r}: choose {', '.join(NVM)}")
+        done = {
+            "chip": self.nvm_writes,
+            "external": self.external_writes,
+            "all": self.nvm_writes + self.external_writes,
+        }
+        writes = _NEVER if max_nvm_writes is None else done[nvm] + max_nvm_writes
         self._core.set_limits(
             _NEVER if max_instructions is None else self.instructions + max_instructions,
             _NEVER if tear else writes,
             writes if tear else _NEVER,
             stop_at_watch,
+            NVM.index(nvm),
         )
         why = self._core.run(target, _FOREVER if max_cycles is None else min(max_cycles, _FOREVER))
         return self._stopped(why)
 
     def run_metered(
-        self, rates: Rates, available_j: float, input_w: float, max_cycles: int, until: str | int | None = None
+        self,
+        rates: Rates,
+        available_j: float,
+        input_w: float,
+        max_cycles: int,
+        until: str | int | None = None,
+        since: tuple[list[int], float] | None = None,
     ) -> Stop:
         """Run one stretch awake or one asleep, until ``available_j`` is spent.
 
         Returns:
             ``Stop.SUPPLY`` at the first instruction boundary without energy, ``ASLEEP`` when the CPU fell asleep,
-            ``INSTRUCTIONS`` when it slept and is awake now, else as `run`.
+            ``INSTRUCTIONS`` when it slept and is awake now or after a reset or a change of MCLK, else as `run`.
 
         Args:
             rates: what events cost (`EnergyModel.rates`).
             available_j: energy at the start.
             input_w: power that comes in meanwhile; negative for a constant load.
             max_cycles, until: as `run`, which also says what it raises.
+            since: counters and time at which ``available_j`` was there [default: now].
         """
         target = self._target(until)
         self._alive()
-        self._core.set_limits(_NEVER, _NEVER, _NEVER, False)
+        self._core.set_limits(_NEVER, _NEVER, _NEVER, False, 0)
         costs = (list(rates.prices), rates.cycle_j, rates.sleep_w, rates.wake_j)
-        return self._stopped(self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, available_j, input_w))
+        counters, time_s = since or (self._core.counters(), self.time_s)
+        energy = (available_j, input_w, counters, time_s)
+        return self._stopped(self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, *energy))
 
     def _alive(self) -> None:
         if self._core.dead:
@@ -207,6 +227,11 @@ class Machine(Places, HostSide):
     def nvm_writes(self) -> int:
         """Writes of the on-chip FRAM since ``load``, by CPU and DMA; what ``max_nvm_writes`` counts."""
         return self._core.nvm_writes
+
+    @property
+    def external_writes(self) -> int:
+        """Bytes that external FRAMs stored since ``load``; their status register counts as one."""
+        return self._core.external_writes
 
     @property
     def time_s(self) -> float:
@@ -311,7 +336,7 @@ class Machine(Places, HostSide):
         Args:
             power_on: also lose power: SRAM, LEA RAM and registers come back as fresh random bits. FRAM stays.
         """
-        self._core.reset(power_on)
+        self._core.reset(power_on, True)
 
     def power_cycle(self, off_s: float = 0.0) -> None:
         """Lose power and come back ``off_s`` seconds later.
@@ -321,7 +346,11 @@ class Machine(Places, HostSide):
         """
         if off_s < 0:
             raise ValueError(f"off_s must not be negative, got {off_s}")
-        self._core.reset(True)
+        self._power_up(off_s, counted=True)
+
+    def _power_up(self, off_s: float, *, counted: bool) -> None:
+        """`power_cycle`; not ``counted``: the charge of the reset is in the books of a supply."""
+        self._core.reset(True, counted)
         self._core.pass_time(off_s)
 
     @property

@@ -3,10 +3,12 @@
 In: a `Program` (a machine at its start and the address where it is done). Out: one final machine for each case, and
 a verdict that compares a property of it with the uninterrupted run. A case is an id such as ``linear:write@1234`` or
 ``at:write@17,4``: power is lost directly after the 17th FRAM write, and again after the 4th one that follows; the
-same id on the same program is the same run. Points count from the start of the program or the last power-up.
+same id on the same program is the same run. Points count from the start of the program or the last power-up, in a unit:
+``write`` (on-chip FRAM), ``external`` (bytes that an external FRAM stores: a burst is cut between two of them, and its
+write enable and chip select are gone), ``nvm`` (both), ``instruction`` or ``cycle``.
 
-Deliberately not here: voltages and capacitors (``sim/supply.py``); a cut inside one 16-bit write; writes of external
-FRAM. A cut by cycle or instruction falls between two instructions, after a DMA block that has begun.
+Deliberately not here: voltages and capacitors (``sim/supply.py``); a cut inside one 16-bit write or one external byte.
+A cut by cycle or instruction falls between two instructions, after a DMA block that has begun.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from .errors import MachineFault, SimError
 from .machine import Machine
 from .stops import Stop
 
-Unit = Literal["write", "instruction", "cycle"]
+Unit = Literal["write", "external", "nvm", "instruction", "cycle"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
+_SCOPES: dict[Unit, Literal["chip", "external", "all"]] = {"write": "chip", "external": "external", "nvm": "all"}
 
 
 class NoProgress(SimError):
@@ -270,8 +273,8 @@ def _play(program: Program, case: Case) -> Machine:
 
 def _advance(program: Program, machine: Machine, unit: Unit, count: int, *, tear: bool) -> bool:
     """Run on by ``count`` events; False when the program is done first."""
-    if unit == "write":
-        stop = machine.run(program.until, program.max_cycles, max_nvm_writes=count, tear=tear)
+    if unit in _SCOPES:
+        stop = machine.run(program.until, program.max_cycles, max_nvm_writes=count, nvm=_SCOPES[unit], tear=tear)
     elif unit == "instruction":
         stop = machine.run(program.until, program.max_cycles, max_instructions=count)
     else:
@@ -292,7 +295,11 @@ def _outcome(case: Case, run: Callable[[], Machine]) -> Outcome:
 
 
 def _count(machine: Machine, unit: Unit) -> int:
-    return {"write": machine.nvm_writes, "instruction": machine.instructions, "cycle": machine.cycles}[unit]
+    if unit in _SCOPES:
+        scope = _SCOPES[unit]
+        on_chip = machine.nvm_writes if scope != "external" else 0
+        return on_chip + (machine.external_writes if scope != "chip" else 0)
+    return machine.instructions if unit == "instruction" else machine.cycles
 
 
 def _unit(unit: str) -> Unit:

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 FOREVER = math.inf
+_MOST_W, _MOST_V = 100.0, 100.0  # a recording beyond these has another unit
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Law(Protocol):
 
 
 class Source(Protocol):
-    """A harvester over time."""
+    """A harvester over time. One that repeats itself may say so by an attribute ``period_s``."""
 
     def at(self, t_s: float) -> tuple[Law, float]:
         """The law at `t_s`, and the time until which it holds (later than `t_s`)."""
@@ -133,6 +134,8 @@ class CurveLaw:
             area = 0.5 * (volts + end) * t
         else:
             tau, rest = farads / slope, (offset - drain_a) / slope
+            if volts == rest:  # within rounding of its resting point
+                return Step(dt_s, volts, drain_a * volts * dt_s)
             ratio = (stop - rest) / (volts - rest)
             t = min(dt_s, -tau * math.log(ratio) if ratio > 0 else FOREVER)
             end = stop if t < dt_s else rest + (volts - rest) * math.exp(-t / tau)
@@ -169,11 +172,15 @@ class SolarDay:
     sunrise_h: float = 6.0
     sunset_h: float = 18.0
     step_s: float = 60.0
+    period_s: ClassVar[float] = 86400.0
 
     def __post_init__(self) -> None:
         _not_negative("peak_w", self.peak_w)
-        if not 0 <= self.sunrise_h < self.sunset_h <= 24 or self.step_s <= 0:
-            raise ValueError(f"sunrise {self.sunrise_h}, sunset {self.sunset_h} and step {self.step_s} make no day")
+        if not 0 <= self.sunrise_h < self.sunset_h <= 24 or not 0 < self.step_s <= 3600 or not 0 <= self.start_h < 24:
+            raise ValueError(
+                f"sunrise {self.sunrise_h}, sunset {self.sunset_h}, "
+                f"step {self.step_s} and start {self.start_h} make no day"
+            )
 
     def at(self, t_s: float) -> tuple[Law, float]:
         """See `Source`."""
@@ -230,22 +237,28 @@ class Recorded:
         Raises:
             ValueError: columns, numbers or the order of times are wrong.
         """
-        with Path(path).open(newline="", encoding="utf-8") as f:
-            rows = list(csv.DictReader(f))
-        column = "power_w" if series_ohm is None else "voltage_v"
-        try:
-            times = tuple(float(r["time_s"]) for r in rows)
-            values = [scale * float(r[column]) for r in rows]
-        except (KeyError, TypeError, ValueError) as e:
-            raise ValueError(f"{path}: needs columns time_s and {column} with a number in each row ({e})") from e
-        rising = all(a < b for a, b in pairwise(times))
-        if len(rows) < 2 or times[0] != 0 or not rising or not all(v >= 0 and math.isfinite(v) for v in values):
-            raise ValueError(f"{path}: needs two rows or more, times that rise from 0, and no negative {column}")
+        column, most = ("power_w", _MOST_W) if series_ohm is None else ("voltage_v", _MOST_V)
+        if not (scale > 0 and math.isfinite(scale)) or not (series_ohm is None or 0 < series_ohm < math.inf):
+            raise ValueError(f"{path}: scale {scale} and series_ohm {series_ohm} must be finite and above 0")
+        times, values = _columns(Path(path), column)
+        for k, (t, v) in enumerate(zip(times, values, strict=True)):
+            if not math.isfinite(t) or (t <= times[k - 1] if k else t != 0):
+                raise ValueError(f"{path}: row {k + 1}: time_s = {t}; times must start at 0 and rise from row to row")
+            if not 0 <= scale * v <= most:
+                raise ValueError(
+                    f"{path}: row {k + 1}: {column} = {v} times {scale} lies outside 0 to {most:g}; see scale"
+                )
+        values = [scale * v for v in values]
         laws: list[Law] = [
             PowerLaw(v) if series_ohm is None else CurveLaw(((0.0, v / series_ohm), (max(v, 1e-9), 0.0)))
             for v in values
         ]
-        return cls(times, tuple(laws), times[-1] + (times[-1] - times[-2]), repeat)
+        return cls(tuple(times), tuple(laws), times[-1] + (times[-1] - times[-2]), repeat)
+
+    @property
+    def period_s(self) -> float:
+        """How long one turn of the recording takes; infinite when the last row holds."""
+        return self.end_s if self.repeat else FOREVER
 
     def at(self, t_s: float) -> tuple[Law, float]:
         """See `Source`."""
@@ -294,6 +307,18 @@ def samples(source: Source, duration_s: float, count: int, volts: float = 2.5) -
     """`(time_s, power_w)` at `volts`, evenly spaced, to look at a source."""
     times = [duration_s * k / max(1, count - 1) for k in range(count)]
     return [(t, source.at(t)[0].power_w(volts)) for t in times]
+
+
+def _columns(path: Path, column: str) -> tuple[list[float], list[float]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as f:
+            rows = list(csv.DictReader(f))
+        times, values = [float(r["time_s"]) for r in rows], [float(r[column]) for r in rows]
+    except (KeyError, TypeError, ValueError, csv.Error) as e:
+        raise ValueError(f"{path}: needs columns time_s and {column} with a number in each row ({e})") from e
+    if len(rows) < 2:
+        raise ValueError(f"{path}: needs two rows or more, has {len(rows)}")
+    return times, values
 
 
 def _not_negative(name: str, value: float) -> None:

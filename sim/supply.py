@@ -16,7 +16,7 @@ from .counters import Counters
 from .energy import EnergyModel
 from .errors import SimError
 from .machine import Machine
-from .sources import Source
+from .sources import PowerLaw, Source
 from .stops import Stop
 from .trace import Energy, Interval, Trace
 
@@ -74,6 +74,9 @@ class Harvested:
     def __post_init__(self) -> None:
         if not 0 < self.v_off < self.v_on <= self.v_max:
             raise ValueError(f"needs 0 < v_off < v_on <= v_max, got {self.v_off}, {self.v_on}, {self.v_max}")
+        numbers = (self.capacitor_f, self.leakage_a, self.boot_s, self.boot_c or 0.0, self.v_max, self.v_start)
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"all numbers of a supply must be finite: {self}")
         if self.capacitor_f <= 0 or self.boot_s <= 0 or not 0 <= self.v_start <= self.v_max:
             raise ValueError(
                 f"capacitor {self.capacitor_f} F and boot time {self.boot_s} s must be positive, "
@@ -86,6 +89,25 @@ class Harvested:
     def usable_j(self) -> float:
         """Energy between the thresholds."""
         return 0.5 * self.capacitor_f * (self.v_on**2 - self.v_off**2)
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """A stretch of execution with a constant source. ``run`` may cut it into pieces without changing its numbers."""
+
+    start_s: float
+    counters: list[int]
+    machine_s: float
+    end_cycle: int
+    end_s: float
+    asleep: bool
+    mclk_hz: int
+    stored_j: float
+    available_j: float
+    came_w: float
+    leak_w: float
+    input_w: float
+    books: Energy
 
 
 class PoweredMachine:
@@ -103,6 +125,9 @@ class PoweredMachine:
         self._t = 0.0
         self._state = "on" if isinstance(supply, Bench) else "off"
         self._off_since = 0.0
+        self._slice: _Slice | None = None
+        self._load_w = self._rates.cycle_j * machine.mclk_hz / 4  # a guess for the first slice
+        self._phases: list[tuple[float, float]] = []  # time and voltage, a period of the source apart
         volts = supply.volts if isinstance(supply, Bench) else supply.v_start
         self._v = volts
         stored = 0.0 if isinstance(supply, Bench) else 0.5 * supply.capacitor_f * volts * volts
@@ -137,6 +162,8 @@ class PoweredMachine:
             MachineFault: the program failed.
             MissingCoefficient: something happened that the energy set does not price.
         """
+        if not duration_s >= 0:
+            raise ValueError(f"duration_s must not be negative, got {duration_s}")
         if isinstance(self.supply, Bench) and until is None and duration_s == math.inf:
             raise ValueError("a run on a bench supply needs until or duration_s")
         end = self._t + duration_s
@@ -167,14 +194,29 @@ class PoweredMachine:
     def _charge(self, end: float) -> None:
         supply = self._harvester()
         if self._v >= supply.v_on:
+            self._phases = []
             self._enter("boot")
             return
+        if end == math.inf:
+            self._look_for_starvation(supply)
         before = (self._t, self._v)
         self._drift(end, 0.0, low=0.0, high=supply.v_on)
         if (self._t, self._v) == before:
             raise Starved(
                 f"the capacitor rests at {self._v:.3f} V and never reaches v_on = {supply.v_on} V; "
                 "give more power, less leakage, or a lower v_on"
+            )
+
+    def _look_for_starvation(self, supply: Harvested) -> None:
+        """A source that repeats itself, and leaves no more in the capacitor than one period before, never will."""
+        period = getattr(supply.source, "period_s", math.inf)
+        if self._phases and self._t < self._phases[-1][0] + period * (1 - 1e-9):
+            return
+        self._phases.append((self._t, self._v))
+        if len(self._phases) > 2 and self._v <= self._phases[-2][1] * (1 + 1e-12):  # the first may lie anywhere
+            raise Starved(
+                f"after {period:g} s, a period of the source, the capacitor is back at {self._v:.3f} V without having "
+                f"reached v_on = {supply.v_on} V; give more power, less leakage, or a lower v_on"
             )
 
     def _boot(self, end: float) -> None:
@@ -187,32 +229,26 @@ class PoweredMachine:
                 self._fail()
                 return
         if self._t >= ready:
-            self.machine.power_cycle(self._t - self._off_since)
+            self.machine._power_up(self._t - self._off_since, counted=False)
             self.trace.power_cycles += 1
             self._enter("on")
 
     def _on(self, until: str | int | None, end: float) -> Stop | None:
-        if isinstance(self.supply, Bench):
-            stop, _ = self._execute(until, math.inf, 0.0, end - self._t)
-        else:
-            supply = self.supply
-            law, change = supply.source.at(self._t)
-            c, power = supply.capacitor_f, law.power_w(self._v)
-            stored = 0.5 * c * self._v * self._v
-            asleep = self._asleep()
-            flow = abs(power - supply.leakage_a * self._v) + (self._rates.sleep_w if asleep else 0.0)
-            share = _ASLEEP_SHARE if asleep else _AWAKE_SHARE
-            slice_s = share * stored / flow if flow else math.inf
-            if asleep and self._v >= supply.v_max and power > supply.leakage_a * self._v + self._rates.sleep_w:
-                slice_s = math.inf  # it stays full
-            slice_s = max(1e-9, min(slice_s, change - self._t, end - self._t))
-            floor = 0.5 * c * supply.v_off**2
-            input_w = power - supply.leakage_a * self._v
-            stop, dt = self._execute(until, stored - floor, input_w, slice_s)
-            self._settle(stored, power * dt, supply.leakage_a * self._v * dt)
-            if stop is Stop.SUPPLY or self._v <= supply.v_off:
-                self._fail()
-                return None
+        part = self._slice
+        if part is None or part.asleep != self._asleep() or part.mclk_hz != self.machine.mclk_hz:
+            part = self._slice = self._open()
+        m = self.machine
+        cycles = max(1, part.end_cycle - m.cycles)
+        if end < part.end_s:
+            cycles = min(cycles, max(1, math.ceil(min((end - self._t) * m.mclk_hz, 2.0**62))))
+        budget = min(part.available_j, 1e9)
+        stop = m.run_metered(self._rates, budget, part.input_w, cycles, until, (part.counters, part.machine_s))
+        self._account(part)
+        if stop is Stop.SUPPLY or (isinstance(self.supply, Harvested) and self._v <= self.supply.v_off):
+            self._fail()
+            return None
+        if stop not in (Stop.CYCLES, Stop.UNTIL, Stop.BREAKPOINT) or m.cycles >= part.end_cycle:
+            self._close(part)
         self._point()
         if stop in (Stop.UNTIL, Stop.BREAKPOINT):
             return stop
@@ -220,26 +256,66 @@ class PoweredMachine:
             return self._halted(end)
         return None
 
-    def _execute(
-        self, until: str | int | None, available_j: float, input_w: float, slice_s: float
-    ) -> tuple[Stop, float]:
-        """Run the machine for up to ``slice_s``; the joules go to the books."""
-        m = self.machine
-        cycles = max(1, int(min(slice_s * m.mclk_hz, 2.0**62)))
-        before, start_s = m._core.counters(), m.time_s
-        stop = m.run_metered(self._rates, min(available_j, 1e9), input_w, cycles, until)
-        dt = m.time_s - start_s
-        spent = list(map(sub, m._core.counters(), before))
-        used = sum(map(mul, self._rates.prices, spent))
+    def _open(self) -> _Slice:
+        """A new slice from now: source and leakage stay as they are until it ends, however `run` cuts it."""
+        m, supply, asleep = self.machine, self.supply, self._asleep()
+        input_w, leak_w, available, last = 0.0, 0.0, math.inf, math.inf
+        if isinstance(supply, Harvested):
+            law, last = supply.source.at(self._t)
+            came, leak_w = law.power_w(self._v), supply.leakage_a * self._v
+            stored = 0.5 * supply.capacitor_f * self._v * self._v
+            most = 0.5 * supply.capacitor_f * supply.v_max**2
+            load_w = self._rates.sleep_w if asleep else self._load_w
+            share = _ASLEEP_SHARE if asleep else _AWAKE_SHARE
+            flow = abs(came - leak_w) + load_w
+            if asleep and self._v >= supply.v_max and came > leak_w + load_w:
+                pass  # it stays full
+            elif isinstance(law, PowerLaw) and not supply.leakage_a:  # the same at every voltage: until it may be full
+                last = min(last, self._t + max(most - stored, share * most) / came if came else last)
+            elif flow:
+                last = min(last, self._t + share * stored / flow)
+            available = stored - 0.5 * supply.capacitor_f * supply.v_off**2
+            input_w = came - leak_w
+        else:
+            came, stored = 0.0, 0.0
+        cycles = max(1, int(min((last - self._t) * m.mclk_hz, 2.0**62)))
+        start = (self._t, m._core.counters(), m.time_s)
+        powers = (stored, available, came, leak_w, input_w)
+        return _Slice(*start, m.cycles + cycles, last, asleep, m.mclk_hz, *powers, self.trace.energy)
+
+    def _account(self, part: _Slice) -> None:
+        """Books and voltage now, from the start of the slice: the same numbers however it was cut."""
+        spent = list(map(sub, self.machine._core.counters(), part.counters))
         if any(spent[k] for k in self._rates.unpriced):
             self.energy.energy_j(Counters.of(spent))  # raises
-        self._t += dt
-        bench = isinstance(self.supply, Bench)
-        self._book(used=used, harvested=used if bench else 0.0)
-        return stop, dt
+        dt = self.machine.time_s - part.machine_s
+        used = sum(map(mul, self._rates.prices, spent))
+        self._t = part.start_s + dt
+        came, leaked, clipped = part.came_w * dt, part.leak_w * dt, 0.0
+        if isinstance(self.supply, Harvested):
+            now = part.stored_j + came - leaked - used
+            if now < 0:  # one instruction or DMA block took more than there was: it got what there was
+                used, now = used + now, 0.0
+            clipped = max(0.0, now - 0.5 * self.supply.capacitor_f * self.supply.v_max**2)
+            stored = now - clipped
+            self._v = math.sqrt(stored * 2 / self.supply.capacitor_f)
+        else:
+            came, stored = used, 0.0
+        e = part.books
+        self.trace.energy = Energy(
+            e.stored_start, stored, e.harvested + came, e.used + used, e.leaked + leaked, e.clipped + clipped
+        )
+
+    def _close(self, part: _Slice) -> None:
+        """What the load took awake says how long the next slice may be."""
+        dt = self._t - part.start_s
+        if dt > 0 and not part.asleep:
+            self._load_w = (self.trace.energy.used - part.books.used) / dt
+        self._slice = None
 
     def _halted(self, end: float) -> Stop | None:
         """Asleep for good: time passes without the core."""
+        self._slice = None
         current = self.energy.sleep_a(self._mode())
         if end == math.inf:
             return Stop.HALT
@@ -259,6 +335,7 @@ class PoweredMachine:
         return None
 
     def _fail(self) -> None:
+        self._slice = None
         self._off_since = self._t
         self._enter("off")
 
@@ -289,25 +366,11 @@ class PoweredMachine:
         self._store(volts)
         self._point()
 
-    def _settle(self, stored: float, came: float, leaked: float) -> None:
-        """The capacitor after a slice of execution, whose joules are booked already."""
-        supply = self._harvester()
-        books = self.trace.energy
-        used = books.used - self._used_mark
-        now = stored + came - leaked - used
-        most = 0.5 * supply.capacitor_f * supply.v_max**2
-        clipped = max(0.0, now - most)
-        self._book(harvested=came, leaked=leaked, clipped=clipped)
-        self._store(math.sqrt(max(0.0, now - clipped) * 2 / supply.capacitor_f))
-
     def _store(self, volts: float) -> None:
         self._v = volts
         e = self.trace.energy
         stored = 0.5 * self._harvester().capacitor_f * volts * volts
         self.trace.energy = Energy(e.stored_start, stored, e.harvested, e.used, e.leaked, e.clipped)
-        self._used_mark = e.used
-
-    _used_mark = 0.0
 
     def _book(self, *, harvested: float = 0.0, used: float = 0.0, leaked: float = 0.0, clipped: float = 0.0) -> None:
         e = self.trace.energy

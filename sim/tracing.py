@@ -126,11 +126,31 @@ def call_paths(machine: Machine) -> Iterator[CallPath]:
             yield CallPath(paths[-1], counters)
 
 
+def by_value(events: Iterable[WatchEvent], start: Counters, end: Counters) -> dict[int | None, Counters]:
+    """What was spent while a watched word held each of its values, such as the number of a layer.
+
+    Args:
+        events: writes of one word, oldest first.
+        start: counters where the account begins; until the first write it goes to ``None``.
+        end: counters where it ends.
+
+    Returns:
+        Counters by value; they sum to ``end - start``.
+    """
+    out: dict[int | None, Counters] = {}
+    value, since = None, start
+    for event in events:
+        out[value] = out.get(value, Counters()) + (event.counters - since)
+        value, since = event.value, event.counters
+    out[value] = out.get(value, Counters()) + (end - since)
+    return {v: c for v, c in out.items() if v is not None or c.cycles}
+
+
 def folded_stacks(machine: Machine, energy: EnergyModel | None = None) -> str:
-    """Folded stacks for flame graphs: ``main;outer;inner 123`` in cycles, or in nanojoules with an energy set."""
+    """Folded stacks for flame graphs: ``main;outer;inner 123`` in cycles, or in picojoules with an energy set."""
     spent: dict[str, float] = {}
     for item in call_paths(machine):
-        value = item.counters.cycles if energy is None else energy.energy_j(item.counters) * 1e9
+        value = item.counters.cycles if energy is None else energy.energy_j(item.counters) * 1e12
         key = ";".join(item.path)
         spent[key] = spent.get(key, 0) + value
     return "".join(f"{key} {round(value)}\n" for key, value in sorted(spent.items()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,25 @@ def _known_errors(command: F) -> F:
 
 def _fail(message: str) -> NoReturn:
     raise click.ClickException(message)
+
+
+@contextmanager
+def _bar_after(seconds: float) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr as soon as the work has taken ``seconds``, fed with (done, total)."""
+    began = time.monotonic()
+    columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
+    bar = Progress(*columns, console=log, disable=not log.is_terminal, transient=True)
+    task = bar.add_task("simulating", total=None)
+
+    def show(done: int, total: int) -> None:
+        if not bar.live.is_started and time.monotonic() - began > seconds:
+            bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        bar.stop()
 
 
 @contextmanager
@@ -306,43 +326,85 @@ def sim_command(
 @main.command()
 @click.argument("elf", type=click.Path(path_type=Path))
 @click.option("--device", default="msp430fr5994", show_default=True, help="Which MCU.")
-@click.option("--supply", default="bench", show_default=True, help="bench, or harvest:power=1e-3,capacitor=100e-6 ...")
-@click.option("--until", help="Stop where the program arrives: a symbol or 0xADDRESS.")
+@click.option("--supply", default="bench", show_default=True, help="See above.")
+@click.option("--until", help="Stop where the program arrives: a symbol or 0xADDRESS. Exit 1 if it does not.")
 @click.option(
-    "--max-cycles", type=click.IntRange(1), default=1_000_000_000, show_default=True, help="Stop after these."
+    "--max-cycles", type=click.IntRange(1), help="Stop after these [default: 1e9; 2e6 with a text trace]; bench only."
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Stop after these simulated seconds [default with a harvester: 3600].",
 )
 @click.option("--energy", default="fused", show_default=True, help="Set of energy coefficients, overlays after a +.")
 @click.option("--seed", default=0, show_default=True, help="Of what memory holds at power-up.")
 @click.option("--uart", is_flag=True, help="Print what the program sends.")
-@click.option("--watch", multiple=True, metavar="SYMBOL", help="Log writes to this word in the .vcd. Repeatable.")
-@click.option("--trace", type=click.Path(path_type=Path), help="Events as FILE.vcd, or instructions as text.")
-@click.option("--profile", type=click.Path(path_type=Path), help="Folded stacks for a flame graph; a table as well.")
+@click.option("--watch", multiple=True, metavar="SYMBOL", help="Show writes to this word in the .vcd. Repeatable.")
+@click.option("--split", metavar="SYMBOL", help="Split the cost by the value of this word, such as a layer's number.")
+@click.option(
+    "--trace", type=_OutPath(), help="FILE.vcd: words, serial bytes and the supply. Else instructions, as text."
+)
+@click.option("--profile", type=_OutPath(), help="Folded stacks for a flame graph; a table by function as well.")
+@click.option(
+    "--profile-unit",
+    type=click.Choice(["cycles", "picojoules"]),
+    default="cycles",
+    show_default=True,
+    help="Of the stacks.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result; - prints it.")
 @click.option("--gdb", type=click.IntRange(0, 65535), metavar="PORT", help="Wait for gdb on this port (loopback).")
 @_known_errors
 def run(elf: Path, uart: bool, json_file: Path | None, gdb: int | None, **options: Any) -> None:
-    """Run any ELF on the simulated MCU and report cycles, time and energy."""
+    """Run any ELF on the simulated MCU and report cycles, time and energy.
+
+    \b
+    --supply, every value in SI units:
+      bench  bench:volts=3.3
+      harvest:SOURCE,capacitor=F[,v_on=3.0][,v_off=1.9][,leakage=A][,boot_s=S]
+             [,boot_c=C][,v_max=3.6][,v_start=V]
+    SOURCE is one of
+      power=W                    constant
+      solar=W[,start_h=8]        clear days with that peak
+      rf=W,period=S,on=S         bursts
+      csv=FILE[,ohm=R]           columns time_s and power_w (with ohm: voltage_v)
+      volts=V,ohm=R              a source behind a resistance
+
+    \b
+    Examples:
+      swtrain run firmware.elf --until done --uart
+      swtrain run firmware.elf --until done --profile p.folded --profile-unit picojoules
+      swtrain run firmware.elf --supply harvest:power=1e-3,capacitor=100e-6 --trace v.vcd
+    """
     from codegen.files import write_atomic
 
-    from .run import RunOptions, load, run_elf, show
+    from .run import INTERRUPTED, RunError, RunOptions, load, run_elf, show
 
     settings = RunOptions(**options)
     if gdb is not None:
+        if uart or json_file or any((settings.trace, settings.profile, settings.split, settings.supply != "bench")):
+            raise RunError("--gdb goes with --device, --seed and --watch only; gdb decides what runs")
         from sim.gdb import GdbServer
 
         server = GdbServer(load(elf, settings), gdb)
         click.echo(f"waiting for gdb: target remote localhost:{server.port}")
         server.serve()
         return
-    result = run_elf(elf, settings)
-    if uart and result.uart:
-        click.echo(result.uart)
+    with _bar_after(2.0) as progress:
+        result = run_elf(elf, settings, progress)
     if json_file == Path("-"):
         click.echo(result.to_json())
-        return
-    console.print(show(result))
-    if json_file is not None:
-        write_atomic(json_file, result.to_json())
+    else:
+        if uart and result.uart:
+            click.echo(result.uart)
+        console.print(show(result))
+        if json_file is not None:
+            write_atomic(json_file, result.to_json())
+    if result.stop == INTERRUPTED:
+        raise click.exceptions.Exit(130)
+    if settings.until is not None and result.stop != "until":
+        _fail(f"did not arrive at {settings.until}: {result.stop} at {result.pc}")
 
 
 @main.command()

@@ -60,6 +60,8 @@ std::vector<int64_t> flatten(const Counters &c) {
             i(c.wakeups[3]),
             i(c.wakeups[4]),
             i(c.spi_bytes),
+            i(c.spi_fram_bytes),
+            i(c.resets),
             i(c.lea_commands),
             i(c.lea_stall_cycles),
             i(c.lea_cycles[0]),
@@ -232,20 +234,25 @@ int run_sliced(Machine &m, int64_t until, uint64_t max_cycles) {
 }
 
 int run_metered(Machine &m, int64_t until, uint64_t max_cycles, const std::vector<double> &prices,
-                double cycle_j, double sleep_w, double wake_j, double available_j, double input_w) {
+                double cycle_j, double sleep_w, double wake_j, double available_j, double input_w,
+                const std::vector<int64_t> &start, double start_s) {
     if (until > sw::kAddressMask) throw std::out_of_range("until");
-    if (prices.size() != flatten(m.n).size()) throw std::invalid_argument("one price for each counter");
+    if (prices.size() != flatten(m.n).size() || start.size() != prices.size())
+        throw std::invalid_argument("one price and one start for each counter");
     sw::Meter meter({prices, cycle_j, sleep_w, wake_j}, available_j, input_w);
-    meter.start(flatten(m.n), m.cs.time_s(m.n.cycles));
+    meter.start(start, start_s);
     return in_slices(m, max_cycles, [&](uint64_t cycles) { return meter.run(m, until, cycles, flatten); });
 }
 
-void set_limits(Machine &m, uint64_t instructions, uint64_t write_pause, uint64_t write_cut, bool at_watch) {
+void set_limits(Machine &m, uint64_t instructions, uint64_t write_pause, uint64_t write_cut, bool at_watch,
+                int scope) {
+    if (scope < 0 || scope > 2) throw std::invalid_argument("scope");
+    m.limits.scope = static_cast<sw::NvmScope>(scope);
     m.limits.instructions = instructions;
     m.limits.write_pause = write_pause;
     m.limits.write_cut = write_cut;
     m.limits.at_watch = at_watch;
-    m.limits.at_sleep = false;
+    m.limits.at_sleep = m.limits.at_change = false;
 }
 
 std::vector<std::tuple<int, int, std::vector<int64_t>>> call_graph(const Machine &m) {
@@ -272,11 +279,18 @@ NB_MODULE(_core, m) {
     m.attr("SOURCE_HASH") = SW_CORE_HASH;
     nb::class_<Machine>(m, "Machine")
         .def(nb::new_(&make), "ranges"_a, "seed"_a, "allow_uninitialised"_a)
-        .def("reset", nb::overload_cast<bool>(&Machine::reset), "power_on"_a)
+        .def(
+            "reset",
+            [](Machine &self, bool power_on, bool counted) {
+                self.reset(power_on);
+                if (!counted) --self.n.resets; // a supply books its charge
+            },
+            "power_on"_a, "counted"_a)
         .def("run", &run_sliced, "until"_a, "max_cycles"_a)
         .def("run_metered", &run_metered, "until"_a, "max_cycles"_a, "prices"_a, "cycle_j"_a, "sleep_w"_a,
-             "wake_j"_a, "available_j"_a, "input_w"_a)
-        .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a)
+             "wake_j"_a, "available_j"_a, "input_w"_a, "start"_a, "start_s"_a)
+        .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a,
+             "scope"_a)
         .def("set_breakpoints", &set_breakpoints, "addresses"_a)
         .def("call_graph", &call_graph)
         .def(
@@ -286,6 +300,7 @@ NB_MODULE(_core, m) {
         .def(
             "pass_time", [](Machine &self, double seconds) { self.cs.base_s += seconds; }, "seconds"_a)
         .def_prop_ro("nvm_writes", [](const Machine &self) { return self.n.writes[sw::kFram]; })
+        .def_prop_ro("external_writes", [](const Machine &self) { return self.external_writes; })
         .def_prop_ro("dead", [](const Machine &self) { return self.dead; })
         .def("fork", [](const Machine &self) { return std::make_unique<Machine>(self); })
         .def("save",
@@ -302,7 +317,7 @@ NB_MODULE(_core, m) {
         .def("interrupt", &Machine::raise_interrupt, "index"_a)
         .def("read", &read_bytes, "address"_a, "size"_a)
         .def("write", &write_bytes, "address"_a, "data"_a)
-        .def("forget", &Machine::forget, "Counters and time to zero; a reset must follow.")
+        .def("forget", &Machine::forget, "Power on: counters and time are zero.")
         .def("set_option", &Machine::set_option, "name"_a, "value"_a)
         .def(
             "uart_input",

@@ -27,6 +27,8 @@ struct Counters {
     uint64_t lpm_ns[5] = {};
     uint64_t wakeups[5] = {};
     uint64_t spi_bytes = 0;
+    uint64_t spi_fram_bytes = 0; // of these, with an external FRAM selected
+    uint64_t resets = 0;         // brown-out resets and losses of power after the first
     uint64_t lea_commands = 0;
     uint64_t lea_stall_cycles = 0; // part of wait_cycles
     uint64_t lea_cycles[13] = {};  // by LeaClass; beside the CPU, so no part of the sum above
@@ -60,6 +62,8 @@ inline Counters delta(const Counters &a, const Counters &b) {
         d.wakeups[i] = a.wakeups[i] - b.wakeups[i];
     }
     d.spi_bytes = a.spi_bytes - b.spi_bytes;
+    d.spi_fram_bytes = a.spi_fram_bytes - b.spi_fram_bytes;
+    d.resets = a.resets - b.resets;
     d.lea_commands = a.lea_commands - b.lea_commands;
     d.lea_stall_cycles = a.lea_stall_cycles - b.lea_stall_cycles;
     for (int i = 0; i < 13; ++i) d.lea_cycles[i] = a.lea_cycles[i] - b.lea_cycles[i];
@@ -84,6 +88,8 @@ inline void accumulate(Counters &a, const Counters &b) {
         a.wakeups[i] += b.wakeups[i];
     }
     a.spi_bytes += b.spi_bytes;
+    a.spi_fram_bytes += b.spi_fram_bytes;
+    a.resets += b.resets;
     a.lea_commands += b.lea_commands;
     a.lea_stall_cycles += b.lea_stall_cycles;
     for (int i = 0; i < 13; ++i) a.lea_cycles[i] += b.lea_cycles[i];

@@ -79,6 +79,7 @@ void Cs::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) {
         base_cycles = m.n.cycles;
         mclk_hz = hz;
         check(m);
+        m.changed();
     }
     m.clocks.update(m);
 }

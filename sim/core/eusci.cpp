@@ -76,8 +76,8 @@ void Eusci::sent(Machine &m) {
     uint64_t end = tx_end;
     tx_busy = false;
     if (spi()) {
-        uint8_t answer = m.spi_exchange(id, shift);
         ++m.n.spi_bytes;
+        uint8_t answer = m.spi_exchange(id, shift); // power may be cut in there
         store(m, stat & kListen ? shift : answer);
     } else {
         m.uart_log.push_back({id, shift, m.n.cycles, m.cs.time_s(m.n.cycles)});

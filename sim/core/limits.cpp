@@ -6,16 +6,34 @@
 
 namespace sw {
 
+uint64_t Machine::nvm_writes() const {
+    return (limits.scope == NvmScope::External ? 0 : n.writes[kFram]) +
+           (limits.scope == NvmScope::Chip ? 0 : external_writes);
+}
+
+// The limit as a count of on-chip writes, for the compare in `write`.
+void Machine::arm_nvm(uint64_t at) {
+    uint64_t others = limits.scope == NvmScope::All ? external_writes : 0;
+    bool never = at == Limits::kNever || limits.scope == NvmScope::External;
+    nvm_stop = never ? Limits::kNever : at > others ? at - others : 0;
+}
+
 void Machine::nvm_reached() {
-    if (n.writes[kFram] >= limits.write_cut) throw PowerCut{};
-    nvm_stop = limits.write_cut;
-    attention(); // leave at the boundary
+    uint64_t now = nvm_writes();
+    if (now >= limits.write_cut) throw PowerCut{};
+    if (now >= limits.write_pause) attention(); // leave at the boundary
+    arm_nvm(now >= limits.write_pause ? limits.write_cut : limits.first_write());
+}
+
+void Machine::external_written() {
+    ++external_writes;
+    if (limits.scope != NvmScope::Chip) nvm_reached();
 }
 
 bool Machine::limit_reached(Reason &why) const {
     if (n.instructions >= limits.instructions)
         why = Reason::Instructions;
-    else if (n.writes[kFram] >= limits.write_pause)
+    else if (nvm_writes() >= limits.write_pause)
         why = Reason::Writes;
     else if (limits.at_watch && watch_events.size() > limits.watch_from)
         why = Reason::Watch;
@@ -25,7 +43,7 @@ bool Machine::limit_reached(Reason &why) const {
 }
 
 Reason Machine::enter(const Op *until) {
-    nvm_stop = limits.first_write();
+    arm_nvm(limits.first_write());
     limits.watch_from = watch_events.size();
     auto once = [&] { return profiling || tracing ? loop<true>(until) : loop<false>(until); };
     if (!limits.breakpoints.empty()) {

@@ -31,7 +31,7 @@ Machine::Machine(const std::vector<MemoryRange> &map, uint64_t seed, bool allow)
     }
     write_region[kSignatureFirst >> kPageShift] = kSlow;
     memory.assign(end, 0xFF);
-    reset(true);
+    reset(ResetKind::Power);
 }
 
 uint64_t Machine::next_random() { // splitmix64
@@ -56,11 +56,15 @@ void Machine::forget() {
     n = Counters{};
     cs = Cs{};
     events = Events{};
+    external_writes = 0;
+    std::fill(std::begin(lpm_rest), std::end(lpm_rest), 0);
     uart_log.clear();
     for (Domain &d : clocks.domain) d = Domain{};
+    reset(ResetKind::Power);
 }
 
 void Machine::reset(bool power_on) {
+    ++n.resets;
     causes.add(power_on ? 0x02 : 0x04); // SYSRSTIV: brown-out, or the RST pin
     reset(power_on ? ResetKind::Power : ResetKind::Bor);
 }
@@ -105,6 +109,13 @@ void Machine::reset(ResetKind kind) {
 void Machine::request_reset(ResetKind kind, int cause) {
     causes.add(cause);
     reset_due = std::max(reset_due, kind);
+    attention();
+}
+
+// The energy meter looks again: the price or the length of a cycle is another one.
+void Machine::changed() {
+    if (!limits.at_change) return;
+    limits.instructions = n.instructions;
     attention();
 }
 
@@ -169,6 +180,7 @@ uint8_t Machine::spi_exchange(int bus, uint8_t out) {
         if (mode != 0xA000 && mode != 0x6000)
             raise(FaultKind::Unmodelled, 0,
                   "external FRAM on %s needs SPI mode 0 or 3, most significant bit first", eusci_name(bus));
+        ++n.spi_fram_bytes;
         in = f.exchange(*this, out);
     }
     return in;
@@ -232,6 +244,10 @@ const Op *Machine::service(const Op *next, bool started, Reason &why) {
     for (;; started = true) {
         settle();
         if (reset_due != ResetKind::None) {
+            if (reset_due >= ResetKind::Bor) {
+                ++n.resets;
+                changed();
+            }
             reset(reset_due);
             next = jump(r[kPc]);
             break;

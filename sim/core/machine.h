@@ -100,10 +100,12 @@ struct Machine {
     Timer timers[6]; // TA0-TA4, TB0
     Eusci eusci[8];  // A0-A3, B0-B3
     std::vector<SpiFram> spi_frams;
+    uint64_t external_writes = 0; // bytes that external FRAMs stored
     std::vector<SerialByte> uart_log;
     Crc16 crc16;
     Vectors vectors;
     std::vector<MemoryRange> absent; // registers that this device does not have
+    uint64_t lpm_rest[5] = {};       // of lpm_ns: parts of a nanosecond, so that slices of sleep sum up
     uint64_t pending = 0;            // interrupts raised from outside, by vector index
     uint64_t lines = 0;              // interrupts that peripherals request, by vector index
     ResetCauses causes;
@@ -135,7 +137,8 @@ struct Machine {
     bool set_option(const std::string &name, double value); // false: no such option
     void reset(bool power_on);                              // from outside: loss of power, or the RST pin
     void reset(ResetKind kind);
-    void forget(); // counters and time to zero; a reset must follow
+    void forget();  // power on, with counters and time at zero
+    void changed(); // a reset or a new MCLK, for limits.at_change
     void request_reset(ResetKind kind, int cause);
     void violation(uint32_t address, int cause, const char *format, unsigned value);
     Reason run(int64_t until, uint64_t max_cycles);
@@ -155,6 +158,8 @@ struct Machine {
     }
     uint8_t spi_exchange(int bus, uint8_t out); // one byte on the wires
     void pins_changed();                        // outputs moved: chip selects
+    void external_written();                    // an external FRAM has stored a byte (limits.cpp)
+    uint64_t nvm_writes() const;                // those that limits count
     [[noreturn]] SW_COLD void no_vector(Irq source) const;
     int low_power_mode() const; // sleep.cpp: 0-4, of a sleeping CPU
 
@@ -185,6 +190,7 @@ struct Machine {
     SW_NOINLINE void fetch_slow(const Op *o);
     SW_COLD void read_fault(uint32_t a, bool word);
     SW_COLD void nvm_reached();
+    void arm_nvm(uint64_t at);
     uint16_t peripheral_read(uint32_t address);
     void peripheral_write(uint32_t address, uint16_t value, uint16_t lanes);
     void invalidate(uint32_t address); // forget instructions that hold this word

@@ -4,7 +4,8 @@
 // Modelled: spent = sum over counters of count * price, minus input power * time; the run stops at the first
 //   instruction boundary where nothing is left. Awake no cycle can cost more than the dearest one, asleep no
 //   second more than the dearest mode, so that much runs without looking; the last instructions run one by
-//   one. A run covers one stretch awake or one asleep.
+//   one. A run covers one stretch awake or one asleep, up to a reset or a change of MCLK. The start of the
+//   sum is given, so that a stretch may be run in pieces without another rounding.
 // Not modelled: a stop inside an instruction or a DMA block (the boundary after it).
 #pragma once
 
@@ -43,6 +44,7 @@ class Meter {
         uint64_t end = m.n.cycles + max_cycles;
         bool asleep = m.r[kSr] & kCpuOff;
         m.limits.at_sleep = !asleep;
+        m.limits.at_change = true; // its charge is no part of `cycle_j`
         m.limits.instructions = asleep ? m.n.instructions + 1 : Limits::kNever;
         for (;;) {
             double rest = left(m, flatten);
@@ -51,8 +53,11 @@ class Meter {
             bool quiet = asleep && !m.lea.busy && !m.dma.requested;
             double per_cycle = quiet ? (rates_.sleep_w + load) * cycle_s(m)
                                      : rates_.cycle_j + (rates_.sleep_w + load) / kSlowestHz;
+            // Near the end waking up may overdraw: by one interrupt and one instruction, as any other
+            // boundary.
             double spare = quiet ? rest - rates_.wake_j - 64 * rates_.cycle_j : rest;
-            double safe = std::min(std::max(0.0, spare) / std::max(per_cycle, 1e-18), 1e18);
+            double safe = std::min((spare > 0 ? spare : rest) / std::max(per_cycle, 1e-18), 1e18);
+            if (asleep) safe = std::max(safe, 1.0); // no cycles would be no progress
             Reason why = m.run(until, std::min(static_cast<uint64_t>(safe), end - m.n.cycles));
             if (left(m, flatten) <= 0 && why != Reason::Fault) return Reason::Supply;
             if (why != Reason::Cycles || m.n.cycles >= end) return why;

@@ -55,8 +55,12 @@ bool Machine::sleep(Reason &why) {
 void Machine::pass(int mode, uint64_t cycles) {
     n.cycles += cycles;
     n.lpm_cycles[mode] += cycles;
-    n.lpm_ns[mode] +=
-        static_cast<uint64_t>(static_cast<double>(cycles) * (32e9 / static_cast<double>(cs.mclk_hz32())));
+    // cycles * 32e9 / hz32 in integers, in steps that cannot overflow; the rest waits for the next stretch
+    uint64_t hz32 = cs.mclk_hz32();
+    uint64_t part = cycles % hz32 * 1000000000;
+    uint64_t low = part % hz32 * 32 + lpm_rest[mode] % hz32;
+    n.lpm_ns[mode] += cycles / hz32 * 32000000000 + part / hz32 * 32 + low / hz32;
+    lpm_rest[mode] = low % hz32;
 }
 
 void Machine::wake_up() {

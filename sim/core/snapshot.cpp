@@ -29,7 +29,7 @@ template <class A> void visit(A &a, Memory &memory) {
 
 // clang-format off
 SW_STATE(Counters, instructions, cycles, wait_cycles, fetch_words, fetch_misses, reads, read_misses, writes,
-         dma_words, dma_cycles, interrupts, lpm_cycles, lpm_ns, wakeups, spi_bytes, lea_commands,
+         dma_words, dma_cycles, interrupts, lpm_cycles, lpm_ns, wakeups, spi_bytes, spi_fram_bytes, resets, lea_commands,
          lea_stall_cycles, lea_cycles)
 SW_STATE(Cache, mru, lru)
 SW_STATE(Frctl, cache, nwaits, unlocked, gcctl0, gcctl1)
@@ -59,7 +59,7 @@ SW_STATE(Crc16, data, result)
 SW_STATE(Vectors, of)
 SW_STATE(MemoryRange, region, first, last)
 SW_STATE(ResetCauses, pending)
-SW_STATE(Limits, instructions, write_pause, write_cut, watch_from, at_watch, at_sleep, breakpoints)
+SW_STATE(Limits, scope, instructions, write_pause, write_cut, watch_from, at_watch, at_sleep, at_change, breakpoints)
 SW_STATE(WatchEvent, address, value, pc, counters, time_s)
 SW_STATE(TraceRecord, cycles, time_s, r)
 SW_STATE(Fault, kind, address, message)
@@ -70,7 +70,7 @@ SW_STATE(CallGraph, nodes, stack, children)
 SW_STATE(Machine,
          r, stop_at, nvm_stop, n, frctl, op, in_dma, gie_hold, mpy, read_region, write_region, initialised, memory,
          ops,
-         cs, dma, lea, wdt, board, clocks, events, timers, eusci, spi_frams, uart_log, crc16, vectors, absent,
+         cs, dma, lea, wdt, board, clocks, events, timers, eusci, spi_frams, external_writes, uart_log, crc16, vectors, absent, lpm_rest,
          pending, lines, causes, reset_due, violations_reset, lpm0_wake_ns, limit, limits, dead, random_state,
          allow_uninitialised, ranges, watches, watch_events, watch_open, profiling, function_of, profile,
          profile_slot, profile_mark, calls, tracing, trace, fault)

@@ -99,13 +99,16 @@ uint8_t SpiFram::command(Machine &m, uint8_t in) {
     return 0xFF;
 }
 
-uint8_t SpiFram::data(uint8_t in) {
+uint8_t SpiFram::data(Machine &m, uint8_t in) {
     uint32_t header = opcode == kFastRead ? 5 : 4; // opcode, 3 address bytes, a dummy byte
     uint32_t index = count - 1;
     switch (opcode) {
     case kRdsr: return static_cast<uint8_t>((status & kStatusBits) | (writable ? 2 : 0) | 0x40);
     case kWrsr:
-        if (writable && count == 1) status = in & kStatusBits;
+        if (writable && count == 1) {
+            status = in & kStatusBits;
+            m.external_written();
+        }
         return 0xFF;
     case kRdid: return device_id[index % device_id.size()];
     case kRead:
@@ -121,12 +124,15 @@ uint8_t SpiFram::data(uint8_t in) {
     uint32_t a = address & (size - 1);
     address = (a + 1) & (size - 1);
     if (opcode != kWrite) return get(a);
-    if (writable && !is_protected(a)) put(a, in);
+    if (writable && !is_protected(a)) {
+        put(a, in);
+        m.external_written();
+    }
     return 0xFF;
 }
 
 uint8_t SpiFram::exchange(Machine &m, uint8_t in) {
-    uint8_t out = count == 0 ? command(m, in) : data(in);
+    uint8_t out = count == 0 ? command(m, in) : data(m, in);
     ++count;
     return out;
 }

@@ -47,7 +47,7 @@ struct SpiFram {
 
   private:
     uint8_t command(Machine &m, uint8_t in);
-    uint8_t data(uint8_t in);
+    uint8_t data(Machine &m, uint8_t in);
     bool is_protected(uint32_t a) const;
 };
 

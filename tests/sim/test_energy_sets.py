@@ -135,3 +135,44 @@ def test_bad_files(tmp_path, old, new, text):
     (tmp_path / "bad.toml").write_text(mixed.replace(old, new, 1))
     with pytest.raises(ValueError, match=text):
         EnergyModel.load(path=tmp_path / "bad.toml")
+
+
+def test_every_counter_has_a_price_or_a_place_where_its_cost_lies():
+    """A counter that somebody adds belongs into one of these lists, or this fails."""
+    from sim.counters import BESIDE, COST_ELSEWHERE
+
+    asleep = {f"lpm{k}_{what}" for k in range(5) for what in ("ns", "wakeups")}
+    known = [*sim.EVENTS, *BESIDE, *COST_ELSEWHERE, *asleep, "resets"]
+    assert sorted(known) == sorted(Counters.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_event_costs_something_or_raises(name):
+    """One event of each kind raises the energy: in the sum, in the error bound, in what the core is given."""
+    from sim.counters import BESIDE
+
+    model, fields = EnergyModel.load(name), list(Counters.__dataclass_fields__)
+    asleep = [f"lpm{k}_{what}" for k in range(5) for what in ("ns", "wakeups")]
+    for event in (*(e for e in sim.EVENTS if not e.startswith("lpm")), *BESIDE, *asleep, "resets"):
+        one = Counters(**{event: 1000})
+        assert model.energy_j(one) > 0, event
+        assert 0 < model.error_j(one) <= model.energy_j(one), event
+        assert model.rates().prices[fields.index(event)] * 1000 == pytest.approx(model.energy_j(one)), event
+
+
+def test_an_event_without_a_price_raises_also_on_a_supply(tmp_path):
+    text = (Path(sim.__file__).parent / "data" / "energy" / "fused.toml").read_text()
+    (tmp_path / "set.toml").write_text(text.replace(', "external"', ""))
+    model = EnergyModel.load(path=tmp_path / "set.toml")
+    with pytest.raises(sim.MissingCoefficient, match="3 x spi_fram_bytes"):
+        model.energy_j(Counters(spi_fram_bytes=3))
+    assert list(Counters.__dataclass_fields__).index("spi_fram_bytes") in model.rates().unpriced
+
+
+def test_external_fram_bytes():
+    """1.2 mA at 20 MHz is 1.44 nJ per byte at 3 V; iNAS: 27 nJ per 16-bit element with the share of the CPU."""
+    byte = EnergyModel.load("fused").energy_j(Counters(spi_fram_bytes=1))
+    assert byte == pytest.approx(1.2e-3 * 3.0 / (20e6 / 8))
+    inas = EnergyModel.load("inas")
+    element = inas.energy_j(Counters(spi_fram_bytes=2, idle_cycles=64, cycles=64))
+    assert element == pytest.approx(27e-9, rel=0.01)

@@ -283,7 +283,7 @@ def test_energy_is_the_sum_over_events():
     assert "8 MHz" in model.conditions
     assert len(model.assumptions) >= 4
     assert all(p.source for p in model.coefficients.values())
-    assert set(model.coefficients) <= set(sim.EVENTS + sim.counters.LEA_EVENTS)
+    assert set(model.coefficients) <= set(sim.EVENTS + sim.counters.BESIDE)
 
 
 def test_missing_coefficient_raises(tmp_path):

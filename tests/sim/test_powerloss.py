@@ -227,7 +227,7 @@ def test_stop_at_watch(assemble):
 # --- schedules
 
 
-@pytest.mark.parametrize("unit", pl.UNITS)
+@pytest.mark.parametrize("unit", ["write", "nvm", "instruction", "cycle"])
 @pytest.mark.parametrize("name", ["linear", "log", "random"])
 def test_sound_firmware_survives(assemble, name, unit):
     p = program(assemble)
@@ -235,7 +235,9 @@ def test_sound_firmware_survives(assemble, name, unit):
     verdict = pl.verify(p, schedule, final=result)
     assert verdict.ok, verdict
     expected = {"linear": p.total(unit), "log": p.total(unit).bit_length(), "random": 40}[name]
-    assert abs(verdict.cases - expected) <= {"write": 0, "instruction": 1, "cycle": 6}[unit]  # its end is the end
+    assert (
+        abs(verdict.cases - expected) <= {"write": 0, "nvm": 0, "instruction": 1, "cycle": 6}[unit]
+    )  # its end is the end
 
 
 def test_exhaustive_covers_recovery(assemble):
@@ -359,3 +361,149 @@ def test_linear_is_linear(bare, tmp_path: Path):
     verdict = pl.verify(p, pl.linear(), final=lambda m: m.pc)
     assert verdict.cases == 2000
     assert verdict.ok
+
+
+# --- external FRAM: a record of 6 bytes, then one of 1 byte that says it is there; progress in on-chip FRAM
+
+RECORD = """
+    .globl _start, done, tries, data, open, rest
+_start:
+    mov #0x5a80, &0x15c
+    mov #0x2c00, r1
+    inc &tries
+    bis.b #8, &0x243
+    bis.b #8, &0x245
+    bic #1, &0x130
+    mov #0xa981, &0x620
+    mov #4, &0x626
+    bic #1, &0x620
+    {first}
+    {second}
+done: jmp done
+data: call #open
+    mov #0x10, r12
+    call #send
+    mov #6, r10
+1:  mov r10, r12
+    add #0xa0, r12
+    call #send
+    dec r10
+    jnz 1b
+    bis.b #8, &0x243
+    ret
+mark: call #open
+    mov #0x80, r12
+    call #send
+    mov #1, r12
+    call #send
+    bis.b #8, &0x243
+    ret
+open: bic.b #8, &0x243
+    mov #6, r12
+    call #send
+    bis.b #8, &0x243
+    bic.b #8, &0x243
+    mov #2, r12
+    call #send
+    clr r12
+    call #send
+    clr r12
+    call #send
+    ret
+rest: bic.b #8, &0x243      ; what is left of the burst
+    mov #0x02, r12          ; even as a new WRITE
+    call #send
+    call #send
+    call #send
+    call #send
+    call #send
+    br #done
+send: mov r12, &0x62e
+2:  bit #1, &0x63c
+    jz 2b
+    mov &0x62c, r13
+    ret
+    .section .nvm,"aw",@progbits
+tries: .word 0
+"""
+
+
+def record(assemble, first: str = "call #data", second: str = "call #mark") -> pl.Program:
+    m = sim.Machine(seed=3)
+    m.load(assemble(RECORD.format(first=first, second=second)))
+    m.attach_spi_fram("UCA3", "P6.3")
+    return pl.Program(m, "done", max_cycles=100_000)
+
+
+def cut(p: pl.Program, n: int) -> sim.Machine:
+    m = p.machine.fork()
+    assert m.run("done", max_nvm_writes=n, nvm="external") is sim.Stop.NVM_WRITES
+    return m
+
+
+def test_power_is_lost_between_two_bytes_of_a_burst(assemble):
+    p = record(assemble)
+    full = bytes(0xA0 + k for k in (6, 5, 4, 3, 2, 1))
+    for n in range(1, 7):
+        m = cut(p, n)
+        assert m.external_writes == n
+        assert m.spi_fram_read(0x10, 6) == full[:n] + bytes(6 - n)
+        with pytest.raises(sim.PowerLost):
+            m.run()
+    m = cut(p, 3)  # write enable and chip select are gone: the burst does not go on
+    m.power_cycle()
+    assert m.run("open", 1000) is sim.Stop.UNTIL
+    assert m.spi_fram_read(0x10, 6) == full[:3] + bytes(3)
+    m.run("done")
+    assert m.spi_fram_read(0x10, 6) == full
+
+
+def test_a_cut_burst_needs_its_write_enable_again(assemble):
+    """The bytes that follow the cut, sent to a part that lost WREN, command and address, store nothing."""
+    p = record(assemble)
+    m = cut(p, 3)
+    m.power_cycle()
+    m.run("data", 1000)
+    m.pc = m.symbols["rest"].address
+    m.run("done", 10_000)
+    assert m.external_writes == 3
+    assert m.spi_fram_read(0x13, 3) == bytes(3)
+
+
+def test_schedules_count_external_bytes(assemble):
+    def final(m: sim.Machine) -> bytes:
+        return m.spi_fram_read(0, 0x100)
+
+    sound = record(assemble)
+    assert sound.total("external") == 7
+    assert sound.total("nvm") == 8
+    for unit in ("external", "nvm"):
+        assert pl.verify(sound, pl.linear(unit), pl.exhaustive(2, unit), pl.random(1, 10, unit), final=final).ok
+
+    def honest(m: sim.Machine) -> bool:  # the mark stands only behind complete data
+        return m.spi_fram_read(0x80, 1) == bytes(1) or m.spi_fram_read(0x10, 6) == bytes([166, 165, 164, 163, 162, 161])
+
+    def broken_after_cut(p: pl.Program) -> list[int]:
+        return [n for n in range(1, 8) if not honest(cut(p, n))]
+
+    assert broken_after_cut(sound) == []
+    assert broken_after_cut(record(assemble, "call #mark", "call #data")) == [1, 2, 3, 4, 5, 6]
+    case = pl.replay(sound, "at:external@3,2")
+    assert final(case) == final(pl.replay(sound, "none"))
+
+
+def test_scopes_of_writes(assemble):
+    p = record(assemble)
+    m = p.machine.fork()
+    assert m.run("done", max_nvm_writes=1) is sim.Stop.NVM_WRITES
+    assert (m.nvm_writes, m.external_writes) == (1, 0)
+    m = p.machine.fork()
+    assert m.run("done", max_nvm_writes=4, nvm="all") is sim.Stop.NVM_WRITES
+    assert (m.nvm_writes, m.external_writes) == (1, 3)
+    m = p.machine.fork()
+    assert m.run("done", max_nvm_writes=4, nvm="all", tear=False) is sim.Stop.NVM_WRITES
+    assert (m.nvm_writes, m.external_writes) == (1, 3)
+    assert m.run("done") is sim.Stop.UNTIL
+    assert m.external_writes == 7
+    with pytest.raises(ValueError, match="choose chip, external, all"):
+        m.run(max_nvm_writes=1, nvm="flash")  # type: ignore[arg-type]

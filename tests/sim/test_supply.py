@@ -161,7 +161,7 @@ def test_bursts_and_recorded_traces(tmp_path: Path):
     for text in ("time_s,power_w\n0,1\n", "a,b\n1,2\n3,4\n", "time_s,power_w\n0,1\n0,2\n", "time_s,power_w\n0,x\n1,2\n",
                  "time_s,power_w\n0,-1\n1,2\n"):  # fmt: skip
         (tmp_path / "bad.csv").write_text(text)
-        with pytest.raises(ValueError, match=r"bad\.csv: needs"):
+        with pytest.raises(ValueError, match=r"bad\.csv: (needs|row \d+:)"):
             Recorded.from_csv(tmp_path / "bad.csv")
 
 
@@ -196,9 +196,10 @@ def test_brown_out_at_the_exact_instruction(assemble):
     assert used >= start_j
     twin.power_cycle()
     twin.run(max_instructions=executed - 1)
-    assert FUSED.energy_j(twin.counters()) < start_j
+    assert m.counters().resets == 0  # the supply has booked the charge of the boot
+    assert FUSED.energy_j(dataclasses.replace(twin.counters(), resets=0)) < start_j
     twin.run(max_instructions=1)
-    assert twin.counters() == m.counters()
+    assert dataclasses.replace(twin.counters(), resets=0) == m.counters()
     assert twin.read(0x4000, 0x1000) == m.read(0x4000, 0x1000)
     assert node.volts == pytest.approx(1.9, abs=1e-4)
     with pytest.raises(sim.Starved, match="never reaches v_on"):
@@ -269,17 +270,170 @@ def test_runs_are_reproducible(assemble):
     assert once() == once()
 
 
-def test_slices_do_not_matter(assemble):
-    """Asking often gives nearly the same run as asking once: only the voltage-dependent part is sliced."""
+TICKS = """
+    .globl _start, tick
+_start:
+    mov #0x2c00, r1
+    mov #0x5a80, &0x015c
+    mov #0, &0x1c00
+    mov #940, &0x0352
+    mov #0x0010, &0x0342
+    mov #0x0110, &0x0340
+1:  bis #0xd8, r2
+    mov #900, r10
+2:  dec r10
+    jnz 2b
+    inc &0x1c00
+    jmp 1b
+tick: bic #0xd0, 0(r1)
+    reti
+"""
+CHUNKS = [st.lists(st.floats(1e-5, 0.4), min_size=1, max_size=30), st.just([1e-3]), st.just([7e-5] * 40 + [0.3])]
 
-    def used(parts: int) -> float:
-        supply = Harvested(ConstantPower(5e-4), 50e-6, leakage_a=5e-6)
-        node = PoweredMachine(machine(assemble, COUNTS), supply, FUSED)
-        for _ in range(parts):
-            node.run(duration_s=4.0 / parts)
-        return node.finish().energy.used
 
-    assert used(1) == pytest.approx(used(400), rel=0.01)
+def ticks(assemble) -> sim.Machine:
+    m = sim.Machine(seed=4)
+    m.load(assemble(TICKS))
+    m.write(0xFF90 + 2 * 45, m.symbols["tick"].address.to_bytes(2, "little"))
+    return m
+
+
+@given(SOURCES, st.sampled_from([2e-6, 1e-5]), st.sampled_from([0.0, 3e-7, 5e-6]), st.booleans(), st.one_of(*CHUNKS))
+@settings(max_examples=15, deadline=None)
+def test_slices_do_not_matter(assemble, source, farads, leakage, sleeps, chunks):
+    """Asking often gives the same run as asking once: the power fails at the same instructions, at the same time."""
+
+    def life(durations: list[float]) -> tuple[list[int], list[float], float]:
+        m = ticks(assemble) if sleeps else machine(assemble, COUNTS)
+        node = PoweredMachine(m, Harvested(source, farads, leakage_a=leakage, v_start=3.0), FUSED)
+        failures: list[int] = []
+        fail = node._fail
+        node._fail = lambda: (failures.append(m.instructions), fail())  # type: ignore[method-assign, assignment]
+        k = 0
+        while node.time_s < 0.6:
+            node.run(duration_s=min(durations[k % len(durations)], max(0.6 - node.time_s, 1e-9)))
+            k += 1
+        trace = node.finish()
+        assert close(trace)
+        return failures, [i.end_s for i in trace.intervals[:-1]], trace.energy.used
+
+    once, often = life([1.0]), life(chunks)
+    assert often[0][: len(once[0])] == once[0][: len(often[0])]
+    assert abs(len(often[0]) - len(once[0])) <= 1  # the last one may lie behind the end
+    shared = min(len(once[1]), len(often[1]))
+    assert often[1][:shared] == pytest.approx(once[1][:shared], rel=1e-9)
+    assert often[2] == pytest.approx(once[2], rel=1e-3)
+
+
+@pytest.mark.parametrize("farads", [3e-8, 1e-6, 1e-5])
+def test_a_sleeping_program_dies_in_its_sleep(assemble, farads):
+    """A timer would wake it: the capacitor is empty first. What is left is too little to wake up with."""
+    node = PoweredMachine(ticks(assemble), Harvested(ConstantPower(0.0), farads, v_start=3.0, boot_c=0.0), FUSED)
+    node.run(duration_s=300.0)
+    trace = node.finish()
+    assert not node.is_on
+    assert trace.power_cycles == 1
+    assert close(trace)
+    assert [i.state for i in trace.intervals] == ["off", "boot", "on", "off"]
+    assert node.volts == pytest.approx(1.9, abs=0.05 if farads > 1e-7 else 1.9)
+
+
+def test_a_change_of_mclk_does_not_stretch_the_run(assemble):
+    """16 MHz to 500 kHz in the middle: the time asked for stays the time that passes."""
+    source = """
+    .globl _start
+_start:
+    mov #0x5a80, &0x015c
+    mov #0xa510, &0x0140
+    mov #0xa500, &0x0160
+    mov #0x0048, &0x0162
+    mov #0, &0x0166
+    mov #50, r10
+1:  dec r10
+    jnz 1b
+    mov #5, &0x0166
+2:  jmp 2b
+"""
+    for supply in (Bench(), Harvested(ConstantPower(20e-3), 1e-3, v_start=3.0)):
+        node = PoweredMachine(machine(assemble, source), supply, FUSED)
+        node.run(duration_s=0.5)
+        assert node.machine.mclk_hz == 500_000
+        assert node.time_s == pytest.approx(0.5, abs=1e-4)
+        assert close(node.finish())
+
+
+def test_a_program_that_resets_itself_pays_for_it(assemble):
+    m = machine(assemble, "_start: mov #0x5a80, &0x15c\n mov #0xa504, &0x120\n jmp .")
+    node = PoweredMachine(m, Harvested(ConstantPower(0.0), 10e-6, v_start=3.0, boot_c=0.0), FUSED)
+    node.run(duration_s=10.0)
+    trace = node.finish()
+    resets = m.counters().resets
+    assert 60 < resets < 95  # 27 uJ at 306 nJ each, and a few instructions
+    assert trace.energy.used == pytest.approx(FUSED.energy_j(m.counters()))
+    assert node.volts == pytest.approx(1.9, abs=0.02)
+    assert close(trace)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [SolarDay(2e-6), RfBursts(1e-5, 1.0, 0.01), SolarDay(0.0)],
+)
+def test_sources_that_repeat_themselves_starve_too(assemble, source):
+    node = PoweredMachine(machine(assemble, COUNTS), Harvested(source, 1e-4, leakage_a=2e-6), FUSED)
+    with pytest.raises(sim.Starved, match=r"never reaches v_on|period of the source"):
+        node.run()
+
+
+def test_a_slow_source_is_not_starved(assemble):
+    """Each period leaves a little more."""
+    m = machine(assemble, SLEEPS, "handler")
+    node = PoweredMachine(m, Harvested(RfBursts(1e-5, 1.0, 0.1), 1e-5, leakage_a=1e-8), FUSED)
+    assert node.run(until="sleep") is Stop.UNTIL
+    assert node.time_s > 40
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time_s,power_w\n0,1\n2,1\n1,1\n", "row 3: time_s = 1.0"),
+        ("time_s,power_w\n1,1\n2,1\n", "row 1: time_s = 1.0; times must start at 0"),
+        ("time_s,power_w\n0,1\n2,nan\n", "row 2: power_w = nan"),
+        ("time_s,power_w\n0,1\nnan,1\n", "row 2: time_s = nan"),
+        ("time_s,power_w\n0,1\ninf,1\n", "row 2: time_s = inf"),
+        ("time_s,power_w\n0,-1e-9\n2,1\n", "row 1: power_w = -1e-09"),
+        ("time_s,power_w\n0,5e300\n2,1\n", "row 1: .* outside 0 to 100"),
+        ("time_s,power_w\n0,1\n", "two rows or more, has 1"),
+        ("", "two rows or more, has 0"),
+        ("time_s,power_w\n0,1\n1\n", "needs columns time_s and power_w"),
+        ("\x00\x01,\n0", "needs"),
+    ],
+)
+def test_recordings_that_make_no_sense(tmp_path, text, message):
+    (tmp_path / "r.csv").write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        Recorded.from_csv(tmp_path / "r.csv")
+    assert "r.csv" in str(error.value)
+
+
+def test_recordings_from_spreadsheets(tmp_path):
+    (tmp_path / "r.csv").write_bytes(b"\xef\xbb\xbftime_s,note,power_w\r\n0,a,1e-3\r\n2,b,2e-3\r\n")
+    assert Recorded.from_csv(tmp_path / "r.csv").at(2.5)[0].power_w(3.0) == 2e-3
+    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"b\.csv: needs columns"):
+        Recorded.from_csv(tmp_path / "b.csv")
+    for wrong in ({"scale": -1.0}, {"scale": float("nan")}, {"series_ohm": 0.0}):
+        with pytest.raises(ValueError, match="finite and above 0"):
+            Recorded.from_csv(tmp_path / "r.csv", **wrong)
+
+
+def test_numbers_that_are_none(assemble):
+    for field in ("capacitor_f", "leakage_a", "boot_s", "boot_c", "v_max", "v_start", "v_on", "v_off"):
+        with pytest.raises(ValueError, match=r"finite|needs 0 < v_off"):
+            Harvested(ConstantPower(1e-3), **{"capacitor_f": 1e-4, field: float("nan")})
+    node = PoweredMachine(machine(assemble, COUNTS), Bench(), FUSED)
+    for duration in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="duration_s"):
+            node.run(duration_s=duration)
 
 
 def test_sleeping_program_serves_requests(assemble):
