@@ -242,8 +242,10 @@ class PoweredMachine:
         if end < part.end_s:
             cycles = min(cycles, max(1, math.ceil(min((end - self._t) * m.mclk_hz, 2.0**62))))
         budget = min(part.available_j, 1e9)
-        stop = m.run_metered(self._rates, budget, part.input_w, cycles, until, (part.counters, part.machine_s))
-        self._account(part)
+        try:
+            stop = m.run_metered(self._rates, budget, part.input_w, cycles, until, (part.counters, part.machine_s))
+        finally:  # the books hold also after a fault or Ctrl-C
+            self._account(part)
         if stop is Stop.SUPPLY or (isinstance(self.supply, Harvested) and self._v <= self.supply.v_off):
             self._fail()
             return None

@@ -426,6 +426,17 @@ def test_recordings_from_spreadsheets(tmp_path):
             Recorded.from_csv(tmp_path / "r.csv", **wrong)
 
 
+def test_books_close_after_a_fault(assemble):
+    m = machine(assemble, "_start: mov #0x5a80, &0x15c\n mov #5000, r4\n1: dec r4\n jnz 1b\n mov &0x1b00, r5")
+    node = PoweredMachine(m, Harvested(ConstantPower(1e-4), 1e-4, v_start=3.0, leakage_a=1e-6), FUSED)
+    with pytest.raises(sim.BusFault):
+        node.run(duration_s=1.0)
+    trace = node.finish()
+    assert close(trace)
+    assert trace.energy.used >= FUSED.energy_j(m.counters())
+    assert node.time_s == pytest.approx(m.time_s, abs=1e-6)
+
+
 def test_numbers_that_are_none(assemble):
     for field in ("capacitor_f", "leakage_a", "boot_s", "boot_c", "v_max", "v_start", "v_on", "v_off"):
         with pytest.raises(ValueError, match=r"finite|needs 0 < v_off"):
