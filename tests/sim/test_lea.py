@@ -318,7 +318,7 @@ def test_same_seed_same_run(bare):
 def test_missing_price_raises(bare, tmp_path):
     cost = rig(bare, [*setup(ie=0), *start(ADD), *SPIN]).go()
     fused = (sim.EnergyModel.load.__func__.__globals__["_DATA"] / "fused.toml").read_text()
-    text = fused.replace('include = ["sleep", "lea"]', "")
+    text = fused.replace('include = ["sleep", "lea", "external"]', "")
     assert text != fused
     wrong = '[coefficient.lea_cycles_nop]\nvalue = 1\nunit = "pJ"\nerror = 0.1\nsource = "nobody"\n'
     (tmp_path / "e.toml").write_text(text + wrong)

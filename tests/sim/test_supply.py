@@ -476,12 +476,12 @@ def test_ten_idle_hours_are_quick(assemble):
     """A request every second for ten hours of a solar day."""
     m = machine(assemble, SLEEPS, "handler")
     node = PoweredMachine(m, Harvested(SolarDay(1e-3), 1e-3, leakage_a=1e-6, v_start=3.0), FUSED)
-    began = time.perf_counter()
+    began = time.process_time()  # other load on the machine does not count
     for _ in range(36_000):
         node.run(duration_s=1.0)
         if node.is_on:
             m.interrupt(20)
-    assert time.perf_counter() - began < 30  # about 2 s alone; the limit is for a busy machine
+    assert time.process_time() - began < 10
     trace = node.finish()
     assert trace.time_s == pytest.approx(36_000)
     assert close(trace)
