@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // void sw_avgpool_s16_cpu(const int16_t *x, int16_t *y, const sw_pool_t *pool)
 // The multiplier stays in MACS; each element written to OP2 adds element * multiplier to the 32-bit result.
-// About 80 cycles for a window of 2 x 2.
+// 49 cycles for a window of 2 x 2 with stride 2 and no multiplier, which has a loop of its own, about 80 and 11 for
+// each element otherwise.
 #include "sw_msp430x.inc"
 
 #define X_PITCH 0
@@ -30,6 +31,16 @@
     sub KERNEL_W(r14), r10
     rla r10 // bytes from the end of a window's row to its next row
     mov MULTIPLIER(r14), &MACS
+    cmp #2, KERNEL_H(r14)
+    jne .Lrow
+    cmp #2, KERNEL_W(r14)
+    jne .Lrow
+    cmp #2, STRIDE_W(r14)
+    jne .Lrow
+    cmp #1, MULTIPLIER(r14)
+    jne .Lrow
+    cmp #2, SHIFT(r14)
+    jeq .Lrow_2x2
 .Lrow:
     mov r12, r4 // window
     mov r13, r9 // output
@@ -95,6 +106,49 @@
     add Y_PITCH(r14), r13
     dec 0(r1)
     jnz .Lrow
+.Ldone:
     add #4, r1
     POPM_W 7, r10
     ret
+
+.Lrow_2x2:
+    mov LO(r14), r7
+    mov HI(r14), r10
+.Lnext_row_2x2:
+    mov r12, r4 // upper row of the windows
+    mov r12, r5 // lower row
+    add X_PITCH(r14), r5
+    add X_PITCH(r14), r5
+    mov r13, r9 // output
+    mov OUT_W(r14), r8
+.Lwindow_2x2:
+    mov #0, &RESLO
+    mov #0, &RESHI
+    MOVP_ABS r4, OP2
+    MOVP_ABS r4, OP2
+    MOVP_ABS r5, OP2
+    MOVP_ABS r5, OP2
+    mov &RESLO, r11
+    mov &RESHI, r15
+    rra r15
+    rrc r11
+    rra r15
+    rrc r11
+    cmp r7, r11
+    jge .Lnot_below_2x2
+    mov r7, r11
+.Lnot_below_2x2:
+    cmp r11, r10
+    jge .Lnot_above_2x2
+    mov r10, r11
+.Lnot_above_2x2:
+    mov r11, 0(r9)
+    incd r9
+    dec r8
+    jnz .Lwindow_2x2
+    add 2(r1), r12
+    add Y_PITCH(r14), r13
+    add Y_PITCH(r14), r13
+    dec 0(r1)
+    jnz .Lnext_row_2x2
+    jmp .Ldone

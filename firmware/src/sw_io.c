@@ -3,19 +3,21 @@
 #include "sw_layers.h"
 #include "swtrain.h"
 
+static int16_t *clear(int16_t *to, uint16_t words) {
+    while (words--) *to++ = 0;
+    return to;
+}
+
 void sw_image_clear_border(const sw_image_t *image) {
-    if ((image->top | image->left | image->bottom | image->right) == 0) return;
-    uint16_t rows = image->top + image->height + image->bottom;
+    uint16_t before = (uint16_t)(image->top * image->pitch) + image->left;
+    uint16_t between = image->right + image->left; // the end of a row and the start of the next lie together
+    uint16_t after = image->right + (uint16_t)(image->bottom * image->pitch);
+    if ((before | between | after) == 0) return;
+    int16_t *at = image->data - before;
     for (uint16_t c = 0; c < image->channels; c++) {
-        int16_t *row = image->data + (uint16_t)(c * image->plane) - image->top * image->pitch - image->left;
-        for (uint16_t y = 0; y < rows; y++) {
-            int inside = y >= image->top && y < image->top + image->height;
-            uint16_t skip_from = inside ? image->left : image->pitch;
-            uint16_t skip_to = inside ? image->left + image->width : image->pitch;
-            for (uint16_t x = 0; x < skip_from; x++) row[x] = 0;
-            for (uint16_t x = skip_to; x < image->pitch; x++) row[x] = 0;
-            row += image->pitch;
-        }
+        at = clear(at, before);
+        for (uint16_t y = 1; y < image->height; y++) at = clear(at + image->width, between);
+        at = clear(at + image->width, after);
     }
 }
 
