@@ -93,7 +93,7 @@ def emit_project(graph: Graph, target: TargetSpec, backend: str = "auto", overla
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
     graph = fuse_relu(graph)
-    lea = plan_lea(graph, target, backend)
+    lea = plan_lea(graph, target, backend, overlap)
     packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()})
     schedule = plan_schedule(graph, packed, target, lea)
     plan = plan_memory(graph, schedule, packed, target)
