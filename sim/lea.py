@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ OPTIONS = (
     "long_product",
     "mpy_rounding",
     "fir_rounding",
-    "mac3",
+    "minmax_ties",
     "fir_oor",
     "stall_cycles",
     "stack_bytes",
@@ -51,19 +51,22 @@ class LeaModel:
         values: by option name.
         costs: by command name.
         origin: the option file, or ``"default"``.
+        refused: commands that raise, because a board computes something else than ``sim/LEA.md`` says.
     """
 
     values: Mapping[str, str | int]
     costs: Mapping[str, CommandCost]
     origin: str
+    refused: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, chosen: Mapping[str, object]) -> LeaModel:
+    def load(cls, chosen: Mapping[str, object] | str | Path) -> LeaModel:
         """Lay choices over the defaults.
 
         Args:
             chosen: values by option name; ``"cycles"`` is a reading (``best``, ``low``, ``high``) or a mapping from
-                command class to reading; ``"file"`` names an option file that comes before the other choices.
+                command class to reading; ``"refuse"`` lists commands that raise; ``"file"`` names an option file
+                that comes before the other choices. A path alone is such a file.
 
         Raises:
             ValueError: an unknown option, value, class or reading, or an option file that is none.
@@ -71,7 +74,7 @@ class LeaModel:
         table = _default()
         values: dict[str, str | int] = {name: table["option"][name]["default"] for name in OPTIONS}
         overlay: Mapping[str, Any] = {}
-        rest = dict(chosen)
+        rest = {"file": chosen} if isinstance(chosen, str | Path) else dict(chosen)
         origin = "default"
         if "file" in rest:
             path = Path(str(rest.pop("file")))
@@ -79,17 +82,19 @@ class LeaModel:
             for name, entry in overlay.get("option", {}).items():
                 values[name] = _checked(name, entry["default"] if isinstance(entry, dict) else entry)
         cycles = rest.pop("cycles", "best")
+        refused = _commands([*overlay.get("refuse", ()), *_names(rest.pop("refuse", ()))], table["cycles"])
         for name, value in rest.items():
             values[name] = _checked(name, value)
-        return cls(values, _costs(table["cycles"], overlay.get("cycles", {}), cycles), origin)
+        return cls(values, _costs(table["cycles"], overlay.get("cycles", {}), cycles), origin, refused)
 
-    def for_core(self) -> tuple[list[int], list[list[float]]]:
-        """Options as numbers in the order of ``OPTIONS``, and a cost row per command."""
+    def for_core(self) -> tuple[list[int], list[list[float]], list[int]]:
+        """Options as numbers in the order of ``OPTIONS``, a cost row per command, and codes that are refused."""
         numbers = []
         for name in OPTIONS:
             value, entry = self.values[name], _default()["option"][name]
             numbers.append(value if isinstance(value, int) else entry["values"].index(value))
-        return numbers, [[float(c.code), *c.coefficients] for c in self.costs.values()]
+        rows = [[float(c.code), *c.coefficients] for c in self.costs.values()]
+        return numbers, rows, [self.costs[name].code for name in self.refused]
 
     def cycles(self, command: str, n: int, m: int = 0) -> float:
         """Cycles of one command by the formula; ``n`` and ``m`` as in ``sim/LEA.md``."""
@@ -103,9 +108,17 @@ class LeaModel:
             entry = _default()["option"][name]
             given = "" if self.values[name] == entry["default"] else f" (default {entry['default']})"
             out.append(f"lea-option-{name.replace('_', '-')}: {self.values[name]}{given}; {entry['text']}")
+        if self.refused:
+            out.append(f"lea-option-refuse: {', '.join(self.refused)}; these commands raise")
         readings = sorted({c.reading for c in self.costs.values()})
         out.append(f"lea-option-cycles: {', '.join(readings)}; cycles per command by sim/LEA.md, from {self.origin}")
         return out
+
+
+def option_values(name: str) -> tuple[str, ...]:
+    """Values of an option that has a list of them, the default first."""
+    entry = _default()["option"][name]
+    return (entry["default"], *(v for v in entry["values"] if v != entry["default"]))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -126,10 +139,23 @@ def _unknown(what: str, name: object, known: list[str]) -> ValueError:
     return ValueError(f"LEA: no {what} '{name}'{hint}")
 
 
+def _names(value: object) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"LEA: refuse = {value!r}; give a list of commands")
+    return [str(name) for name in value]
+
+
+def _commands(names: list[str], table: Mapping[str, Any]) -> tuple[str, ...]:
+    for name in names:
+        if name not in table:
+            raise _unknown("command", name, sorted(table))
+    return tuple(sorted(set(names)))
+
+
 def _checked(name: str, value: object) -> str | int:
     entry = _default()["option"].get(name)
     if entry is None:
-        raise _unknown("option", name, [*OPTIONS, "cycles", "file"])
+        raise _unknown("option", name, [*OPTIONS, "cycles", "refuse", "file"])
     if "values" in entry:
         if value not in entry["values"]:
             raise _unknown(f"value of {name}", value, entry["values"])

@@ -42,7 +42,7 @@ class Machine(Places, HostSide):
             same run, bit by bit and cycle by cycle.
         allow_uninitialised: let programs read volatile memory that they never wrote (named in ``assumptions``).
         options: model options by name (``sim/options.py``), named in ``assumptions``.
-        lea: options of the LEA model (``sim/LEA.md``), or a ``LeaModel``; named in ``assumptions``.
+        lea: options of the LEA model (``sim/LEA.md``), a file of them, or a ``LeaModel``; named in ``assumptions``.
 
     Raises:
         UnknownDevice: there is no such data file.
@@ -56,7 +56,7 @@ class Machine(Places, HostSide):
         seed: int = 0,
         allow_uninitialised: bool = False,
         options: Mapping[str, float | str] | None = None,
-        lea: Mapping[str, object] | LeaModel | None = None,
+        lea: Mapping[str, object] | str | Path | LeaModel | None = None,
     ) -> None:
         self._device = Device.load(device)
         self._allow = allow_uninitialised

@@ -50,11 +50,13 @@ class Places:
         """Write memory from the host: no cycles, no events; the bytes count as initialised.
 
         Raises:
-            UnknownSymbol, BadAddress: no such symbol; more bytes than the symbol has, or outside memory.
+            UnknownSymbol, BadAddress: no such symbol; too many bytes, outside memory, or a running LEA command's.
         """
         address, limit = self._place(where)
         blob = bytes(data)
         self._check_span(where, address, len(blob), limit)
+        if owner := self._core.lea_owner(address, len(blob)):
+            raise BadAddress(f"0x{address:05X} touches {owner} of the running LEA command; let it end before writing")
         self._core.write(address, blob)
 
     @property

@@ -66,7 +66,7 @@ def from_bytes(cls: type[M], blob: bytes, name: str = "snapshot") -> M:
             header["device"],
             allow_uninitialised=header["allow_uninitialised"],
             options=header["options"],
-            lea=LeaModel(header["lea"]["values"], costs, header["lea"]["origin"]),
+            lea=LeaModel(header["lea"]["values"], costs, header["lea"]["origin"], tuple(header["lea"]["refused"])),
         )
         symbols = {entry[0]: Symbol(*entry) for entry in header["symbols"]}
         machine._take_image(Image((), symbols, tuple((a, b) for a, b in header["code"])))

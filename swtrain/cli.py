@@ -420,6 +420,18 @@ def flash(project: Path, toolchain: str) -> None:
     console.print(run_flash(built.program), highlight=False)
 
 
+@main.command("lea-probe")
+@click.argument("out", type=_OutPath())
+@click.option("--toolchain", default="zig", show_default=True, help="zig or gcc.")
+@_known_errors
+def lea_probe(out: Path, toolchain: str) -> None:
+    """Build the firmware that measures a board's LEA into the folder OUT."""
+    from codegen.probe import build_probe
+
+    elf = build_probe(out, toolchain)
+    console.print(f"{elf}; flash it, log its UART (115200 baud), then: python -m sim.probe LOG", highlight=False)
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_known_errors

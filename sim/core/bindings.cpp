@@ -80,7 +80,8 @@ std::vector<int64_t> flatten(const Counters &c) {
 }
 
 // Field order is the contract with sim/lea.py (OPTIONS); cost rows are code, c0, c1, c2, c3.
-void lea_configure(Machine &m, const std::vector<int64_t> &o, const std::vector<std::vector<double>> &cost) {
+void lea_configure(Machine &m, const std::vector<int64_t> &o, const std::vector<std::vector<double>> &cost,
+                   const std::vector<uint32_t> &refused) {
     if (o.size() != 10) throw std::invalid_argument("lea options");
     auto c = std::make_shared<sw::LeaConfig>();
     c->accumulator = static_cast<sw::Accumulator>(o[0]);
@@ -88,7 +89,7 @@ void lea_configure(Machine &m, const std::vector<int64_t> &o, const std::vector<
     c->long_product = static_cast<sw::LongProduct>(o[2]);
     c->mpy_round = o[3] != 0;
     c->fir_round = o[4] != 0;
-    c->mac3_is_mac = o[5] != 0;
+    c->highest_tie = o[5] != 0;
     c->fir_oor = o[6] != 0;
     c->stall_cycles = static_cast<uint32_t>(o[7]);
     c->stack_bytes = static_cast<uint32_t>(o[8]);
@@ -99,7 +100,19 @@ void lea_configure(Machine &m, const std::vector<int64_t> &o, const std::vector<
         for (int k = 0; k < 4; ++k)
             c->cost[static_cast<int>(row[0]) / 4][k] = row[static_cast<size_t>(k) + 1];
     }
+    for (uint32_t code : refused) {
+        if (code / 4 >= sw::LeaConfig::kCodes) throw std::invalid_argument("lea refused");
+        c->refused[code / 4] = true;
+    }
     m.lea.config = c;
+}
+
+// Which operand of the running LEA command lies in these bytes; empty when none does.
+std::string lea_owner(Machine &m, uint32_t address, uint32_t size) {
+    m.lea.catch_up(m);
+    for (uint32_t a = address; a < address + size; ++a)
+        if (const char *what = m.lea.owner(a)) return what;
+    return "";
 }
 
 std::unique_ptr<Machine> make(const std::vector<std::tuple<std::string, uint32_t, uint32_t>> &ranges,
@@ -356,7 +369,8 @@ NB_MODULE(_core, m) {
         .def("spi_fram_read", &spi_fram_read, "index"_a, "address"_a, "size"_a)
         .def("spi_fram_write", &spi_fram_write, "index"_a, "address"_a, "data"_a)
         .def("set_vectors", &set_vectors, "vectors"_a)
-        .def("lea_configure", &lea_configure, "options"_a, "cost"_a)
+        .def("lea_configure", &lea_configure, "options"_a, "cost"_a, "refused"_a)
+        .def("lea_owner", &lea_owner, "address"_a, "size"_a)
         .def("watch", &Machine::add_watch, "address"_a)
         .def("watch_log", &watch_log, "clear"_a)
         .def("profile_enable", &profile_enable, "starts"_a)

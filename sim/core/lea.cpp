@@ -64,8 +64,11 @@ void Lea::trigger(Machine &m) {
     if (!c)
         raise(FaultKind::Unmodelled, 0xAD0, "LEA command %s (0x%03X) is not modelled", lea_command_name(code),
               code);
-    if (code == 0x134 && !config->mac3_is_mac)
-        raise(FaultKind::Unmodelled, 0xAD0, "LEA command MAC3 is not modelled under the option mac3 = raise");
+    if (config->refused[code >> 2])
+        raise(FaultKind::Unmodelled, 0xAD0,
+              "LEA command %s is refused by the options of the LEA model (refuse): a board computes something "
+              "else than the model",
+              c->name);
     if (pmcb & 1)
         raise(FaultKind::Unmodelled, 0xAD0,
               "LEAITFLG0 (explicit result update) in LEAPMCB = 0x%04X is not modelled", pmcb & 0xFFFF);
@@ -135,17 +138,20 @@ void Lea::check_sleep(uint32_t sr) const {
               lea_command_name(job.code));
 }
 
+const char *Lea::owner(uint32_t address) const {
+    if (!busy || address < kFirst || address >= kEnd) return nullptr;
+    uint32_t word = address >> 2;
+    if (address >= kEnd - config->stack_bytes && address < (cnf2 << 2)) return "the stack";
+    if (job.block.holds(word)) return "the parameter block";
+    if (job.out.holds(word)) return "the output";
+    if (job.in2.holds(word)) return "input 2";
+    return job.in1.holds(word) ? "input 1" : nullptr;
+}
+
 void Lea::touch(Machine &m, uint32_t address, const char *verb) {
     catch_up(m);
     if (!busy) return;
-    const char *what = nullptr;
-    uint32_t word = address >> 2;
-    if (job.in1.holds(word)) what = "input 1";
-    if (job.in2.holds(word)) what = "input 2";
-    if (job.out.holds(word)) what = "the output";
-    if (job.block.holds(word)) what = "the parameter block";
-    if (address >= kEnd - config->stack_bytes && address < (cnf2 << 2)) what = "the stack";
-    if (what)
+    if (const char *what = owner(address))
         raise(FaultKind::Lea, address,
               "%s of 0x%05X, which belongs to %s of the running LEA command %s; wait for its end", verb,
               address, what, lea_command_name(job.code));

@@ -51,9 +51,10 @@ struct LeaConfig { // shared by copies of a machine, never changed
     bool mpy_round = false, fir_round = false;
     bool fir_oor = true;   // FIR with its source at LEAMB sets OORIFG although nothing is out of range
     bool oor_flag = false; // out of range sets OORIFG and ends the command instead of raising
-    bool mac3_is_mac = true;
+    bool highest_tie = false; // MAX and MIN: index of the last of equal extremes
     uint32_t stall_cycles = 1;    // per access of CPU or DMA elsewhere in LEA RAM
     uint32_t stack_bytes = 0x138; // below LEAMT, reserved for the LEA's own stack
+    bool refused[kCodes] = {};    // a board was seen to compute something else (option refuse)
     double cost[kCodes][4] = {};  // cycles = c0 + c1 n + c2 m + c3 n m (sim/LEA.md, Cycles)
 };
 
@@ -94,6 +95,7 @@ struct Lea {
     }
     void catch_up(Machine &m); // completes what is due, brings the counters up to now
     void check_sleep(uint32_t sr) const;
+    const char *owner(uint32_t address) const; // which operand of the running command lies there, or nullptr
     void touch(Machine &m, uint32_t address, const char *verb); // CPU or DMA in LEA RAM while busy
     uint16_t read(Machine &m, uint32_t address);
     void write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes);

@@ -202,13 +202,13 @@ void fir_complex_long(Machine &m, const LeaJob &j, const Config &o) {
     }
 }
 
-void extreme_of(Machine &m, const LeaJob &j, bool wide, bool is_unsigned, bool want_max) {
+void extreme_of(Machine &m, const LeaJob &j, const Config &o, bool wide, bool is_unsigned, bool want_max) {
     int64_t best = 0;
     uint32_t where = 0;
     for (uint32_t i = 0; i < j.n; ++i) {
         int64_t v = wide ? lea_long(m, j.in1, i) : lea_element(m, j.in1, i);
         if (is_unsigned) v &= wide ? 0xFFFFFFFFll : 0xFFFFll;
-        if (i == 0 || (want_max ? v > best : v < best)) { // ties: the lowest index
+        if (i == 0 || (want_max ? v > best : v < best) || (o.highest_tie && v == best)) {
             best = v;
             where = i;
         }
@@ -220,8 +220,9 @@ void extreme_of(Machine &m, const LeaJob &j, bool wide, bool is_unsigned, bool w
         lea_put(m, j.out.first, static_cast<uint32_t>(best & 0xFFFF) | where << 16);
     }
 }
-template <bool Wide, bool Unsigned, bool Max> void extreme_in(Machine &m, const LeaJob &j, const Config &) {
-    extreme_of(m, j, Wide, Unsigned, Max);
+template <bool Wide, bool Unsigned, bool Max>
+void extreme_in(Machine &m, const LeaJob &j, const Config &o) {
+    extreme_of(m, j, o, Wide, Unsigned, Max);
 }
 
 void deinterleave(Machine &m, const LeaJob &j, const Config &) {

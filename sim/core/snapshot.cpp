@@ -37,8 +37,8 @@ SW_STATE(Mpy32, result, op1, op2, mode, op1_32, op2_32, carry, upper_known, sume
 SW_STATE(Cs, unlocked, ctl, mclk_hz, base_s, base_cycles)
 SW_STATE(Dma::Channel, ctl, size, source, destination, now_source, now_destination, left, latched)
 SW_STATE(Dma, channel, select, requested, resume_at)
-SW_STATE(LeaConfig, accumulator, truncation, long_product, mpy_round, fir_round, fir_oor, oor_flag, mac3_is_mac,
-         stall_cycles, stack_bytes, cost)
+SW_STATE(LeaConfig, accumulator, truncation, long_product, mpy_round, fir_round, fir_oor, oor_flag, highest_tie,
+         stall_cycles, stack_bytes, refused, cost)
 SW_STATE(LeaSpan, first, count, stride)
 SW_STATE(LeaJob, code, n, m, mask, start, scale, in1, in2, out, block, spurious_oor)
 SW_STATE(Lea, cnf0, cnf2, pmctl, pmdst, pms1, pms0, pmcb, cmdstat, mctl, ie, ifg, busy, ran_out, started_at,

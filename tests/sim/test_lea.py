@@ -181,9 +181,9 @@ def test_fork_in_mid_command(bare):
 
 def test_reset_ends_a_command(bare):
     b = rig(bare, [*setup(), *start(ADD), *[NOP] * 10])
+    b.m.write(Z, bytes(80))
     for _ in range(8):
         b.step()
-    b.m.write(Z, bytes(80))
     b.m.reset(power_on=False)
     assert b.m.read(Z, 80) == bytes(80)
     assert 0 < b.m.counters().lea_cycles < 76
@@ -302,9 +302,22 @@ def test_unmodelled_registers(bare, words):
         rig(bare, [*setup(), *words, NOP]).go()
 
 
-def test_mac3_may_be_refused(bare):
+@pytest.mark.parametrize(("at", "what"), [(X, "input 1"), (Y + 76, "input 2"), (Z, "output"), (BLOCK + 2, "block")])
+def test_the_host_keeps_off_a_running_command(bare, at, what):
+    b = rig(bare, [*setup(ie=0), *start(ADD), *[NOP] * 200])
+    b.step(8)
+    with pytest.raises(sim.BadAddress, match=f"{what}.*running LEA command"):
+        b.m.write(at - 1, bytes(3))
+    assert b.m.read(X, 2) == bytes(2)
+    b.m.write(Y + 80, bytes(4))  # beside the operand
+    b.go()
+    b.m.write(at, bytes(2))
+    assert b.word(Z + 78) == 40
+
+
+def test_commands_may_be_refused(bare):
     with pytest.raises(sim.Unmodelled, match="MAC3"):
-        rig(bare, [*setup(), *start(0x134), NOP], mac3="raise").go()
+        rig(bare, [*setup(), *start(0x134), NOP], refuse=["MAC3"]).go()
 
 
 def test_same_seed_same_run(bare):

@@ -190,17 +190,23 @@ def test_fir_in_a_circular_buffer(bare, data, o, log, half_t, start):
 
 
 @many
-@given(st.data(), st.sampled_from([0x104, 0x108, 0x10C, 0x110, 0x044, 0x048, 0x0E8, 0x0EC]), st.integers(1, 12))
-def test_extremes(bare, data, code, half):
+@given(
+    st.data(),
+    st.sampled_from([0x104, 0x108, 0x10C, 0x110, 0x044, 0x048, 0x0E8, 0x0EC]),
+    st.integers(1, 12),
+    st.sampled_from(["lowest", "highest"]),
+)
+def test_extremes(bare, data, code, half, ties):
     n, stride = 2 * half, data.draw(st.integers(1, 3)) if code < 0x100 else 1
     x = data.draw(st.lists(SHORT | st.integers(-2, 2), min_size=n * stride, max_size=n * stride))
     block = [n, stride, Z >> 2, 0] if code < 0x100 else [n, Z >> 2]
-    m = run(bare, code, block, {X: shorts(x)})
+    m = run(bare, code, block, {X: shorts(x)}, minmax_ties=ties)
     seen = [x[i // 2 * stride * 2 + i % 2] for i in range(n)]
     unsigned = code in (0x10C, 0x110, 0x0E8, 0x0EC)
     keys = [v & 0xFFFF if unsigned else v for v in seen]
     best = max(keys) if code in (0x104, 0x10C, 0x044, 0x0E8) else min(keys)
-    assert read16(m, Z, 2) == [wrapped(best, 16), keys.index(best)]
+    index = keys.index(best) if ties == "lowest" else n - 1 - keys[::-1].index(best)
+    assert read16(m, Z, 2) == [wrapped(best, 16), index]
 
 
 @many
@@ -349,6 +355,8 @@ def test_in_place_is_legal_element_by_element(bare):
         {"cycles": "fast"},
         {"cycles": {"fri": "low"}},
         {"stall_cycles": 99},
+        {"refuse": ["MAC4"]},
+        {"refuse": "MAC3"},
         {"file": "/nonexistent"},
     ],
 )
