@@ -78,6 +78,7 @@ core: $(VENV)/.dev
 figures: $(VENV)/.dev
 	$(BIN)/python benchmarks/pipeline.py --json build/pipeline.json
 	$(BIN)/python benchmarks/sim.py --json build/sim.json
+	$(BIN)/python benchmarks/lea.py --json build/lea.json
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -65,10 +65,11 @@ void Lea::trigger(Machine &m) {
         raise(FaultKind::Unmodelled, 0xAD0, "LEA command %s (0x%03X) is not modelled", lea_command_name(code),
               code);
     if (config->refused[code >> 2])
-        raise(FaultKind::Unmodelled, 0xAD0,
-              "LEA command %s is refused by the options of the LEA model (refuse): a board computes something "
-              "else than the model",
-              c->name);
+        raise(
+            FaultKind::Unmodelled, 0xAD0,
+            "LEA command %s is refused by the options of the LEA model (refuse): a board computes something "
+            "else than the model",
+            c->name);
     if (pmcb & 1)
         raise(FaultKind::Unmodelled, 0xAD0,
               "LEAITFLG0 (explicit result update) in LEAPMCB = 0x%04X is not modelled", pmcb & 0xFFFF);

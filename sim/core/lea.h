@@ -49,9 +49,9 @@ struct LeaConfig { // shared by copies of a machine, never changed
     Truncation truncation = Truncation::Floor;
     LongProduct long_product = LongProduct::Truncate;
     bool mpy_round = false, fir_round = false;
-    bool fir_oor = true;   // FIR with its source at LEAMB sets OORIFG although nothing is out of range
-    bool oor_flag = false; // out of range sets OORIFG and ends the command instead of raising
-    bool highest_tie = false; // MAX and MIN: index of the last of equal extremes
+    bool fir_oor = true;          // FIR with its source at LEAMB sets OORIFG although nothing is out of range
+    bool oor_flag = false;        // out of range sets OORIFG and ends the command instead of raising
+    bool highest_tie = false;     // MAX and MIN: index of the last of equal extremes
     uint32_t stall_cycles = 1;    // per access of CPU or DMA elsewhere in LEA RAM
     uint32_t stack_bytes = 0x138; // below LEAMT, reserved for the LEA's own stack
     bool refused[kCodes] = {};    // a board was seen to compute something else (option refuse)

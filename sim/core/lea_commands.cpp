@@ -220,8 +220,7 @@ void extreme_of(Machine &m, const LeaJob &j, const Config &o, bool wide, bool is
         lea_put(m, j.out.first, static_cast<uint32_t>(best & 0xFFFF) | where << 16);
     }
 }
-template <bool Wide, bool Unsigned, bool Max>
-void extreme_in(Machine &m, const LeaJob &j, const Config &o) {
+template <bool Wide, bool Unsigned, bool Max> void extreme_in(Machine &m, const LeaJob &j, const Config &o) {
     extreme_of(m, j, o, Wide, Unsigned, Max);
 }
 
