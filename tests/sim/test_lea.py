@@ -320,6 +320,15 @@ def test_commands_may_be_refused(bare):
         rig(bare, [*setup(), *start(0x134), NOP], refuse=["MAC3"]).go()
 
 
+def test_options_survive_a_snapshot(bare, tmp_path):
+    b = rig(bare, [*setup(), *start(0x134), NOP], refuse=["MAC3"], minmax_ties="highest")
+    b.m.snapshot(tmp_path / "s")
+    again = sim.Machine.restore(tmp_path / "s")
+    assert again.assumptions == b.m.assumptions
+    with pytest.raises(sim.Unmodelled, match="MAC3"):
+        again.run(max_cycles=1000)
+
+
 def test_same_seed_same_run(bare):
     def one():
         b = rig(bare, [*setup(), *start(ADD), *LPM0, NOP], isr=CLEAR)
