@@ -299,7 +299,10 @@ class Bench:
         stack = self.start(name, *arguments)
         before = self.machine.cycles
         self.finish(stack)
-        return self.machine.cycles - before
+        spent = self.machine.cycles - before
+        if name.endswith("_lea"):  # it has only started the command
+            self.finish(self.start("sw_lea_wait"))
+        return spent
 
     def put(self, at: int, values: Sequence[int] | Array, kind: str = "h") -> int:
         self.machine.write(at, struct.pack(f"<{len(values)}{kind}", *(int(v) for v in values)))
