@@ -99,6 +99,12 @@ void Board::set_pin(Machine &m, int port, int pin, bool high) {
     uint16_t *p = gpio[pair]; // PxIES: 1 is the falling edge
     if (pair < 4) p[kIfg] |= static_cast<uint16_t>((p[kIes] & fell) | (~p[kIes] & rose));
     lines(m);
+    m.pins_changed();
+}
+
+bool Board::dma_trigger() const { // DMAE0; ASSUMPTION dma-pin: P1.0 as input, P1SEL1:P1SEL0 = 10
+    const uint16_t *p = gpio[0];
+    return !(pm5ctl0 & 1) && !(p[kDir] & 1) && (p[kSel1] & 1) && !(p[kSel0] & 1) && (inputs(0) & 1);
 }
 
 bool Board::output(int port, int pin) const {

@@ -31,6 +31,7 @@ struct Board {
     void set_pin(Machine &m, int port, int pin, bool high);
     uint16_t inputs(int pair) const;
     bool output(int port, int pin) const; // level of a pin that others only pull up; port 1-8, 9: J
+    bool dma_trigger() const;             // level of DMAE0
     void lines(Machine &m);
     void raise_nmi(Machine &m, int sysnmi_vector); // an enabled source, by its SYSSNIV value
     uint16_t read(Machine &m, uint32_t address);

@@ -22,6 +22,7 @@ enum class Ev : uint8_t {
     Rtc,
     Adc,
     Lea,
+    Mpy,
     Tx0, // eUSCI_A0-A3, B0-B3: transmission or SPI transfer done
     Tx7 = Tx0 + 7,
     Rx0, // reception done

@@ -93,6 +93,7 @@ void Machine::reset(ResetKind kind) {
     }
     mpy.reset();
     crc16 = Crc16{};
+    crc32 = Crc32{};
     for (int i = 0; i < 8; ++i) eusci[i].reset(i);
     for (SpiFram &f : spi_frams)
         if (kind == ResetKind::Power) f.power_loss();
@@ -139,6 +140,8 @@ void Machine::fire(Ev e) {
         wdt.expire(*this);
     } else if (e == Ev::Lea) {
         lea.catch_up(*this);
+    } else if (e == Ev::Mpy) {
+        dma.trigger(*this, Dma::kMpyTrigger);
     } else if (e >= Ev::TA0 && e <= Ev::TB0) {
         Timer &t = timers[i - static_cast<int>(Ev::TA0)];
         t.sync(*this);
@@ -152,17 +155,19 @@ void Machine::fire(Ev e) {
 
 // Events and DMA that are due; a transfer takes time in which further events become due.
 void Machine::settle() {
-    for (;;) {
-        if (events.next <= n.cycles) {
-            Ev e = events.first();
-            events.set(e, kNever);
-            fire(e);
-        } else if (dma.due(n.cycles)) {
-            dma.service(*this);
-            close_watches();
-        } else {
-            return;
-        }
+    fire_due();
+    while (dma.due(n.cycles) && n.cycles < limit) { // channels may trigger each other for ever
+        dma.service(*this);
+        close_watches();
+        fire_due();
+    }
+}
+
+void Machine::fire_due() {
+    while (events.next <= n.cycles) {
+        Ev e = events.first();
+        events.set(e, kNever);
+        fire(e);
     }
 }
 
@@ -188,6 +193,7 @@ uint8_t Machine::spi_exchange(int bus, uint8_t out) {
 
 void Machine::pins_changed() {
     for (SpiFram &f : spi_frams) f.select(*this, !board.output(f.port, f.pin));
+    dma.pin(*this, board.dma_trigger());
 }
 
 void Machine::raise_interrupt(int index) {
@@ -323,7 +329,8 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
             fetch(next);
             next = next->fn(*this, next);
             if (SW_UNLIKELY(next == until)) {
-                if (dma.due(n.cycles)) dma.service(*this); // the CPU is stalled before it gets here
+                while (dma.due(n.cycles) && n.cycles < limit)
+                    dma.service(*this); // the CPU is stalled before it gets here
                 why = Reason::Until;
                 break;
             }

@@ -13,6 +13,7 @@
 #include "callgraph.h"
 #include "counters.h"
 #include "crc16.h"
+#include "crc32.h"
 #include "cs.h"
 #include "dma.h"
 #include "eusci.h"
@@ -103,6 +104,7 @@ struct Machine {
     uint64_t external_writes = 0; // bytes that external FRAMs stored
     std::vector<SerialByte> uart_log;
     Crc16 crc16;
+    Crc32 crc32;
     Vectors vectors;
     std::vector<MemoryRange> absent; // registers that this device does not have
     uint64_t lpm_rest[5] = {};       // of lpm_ns: parts of a nanosecond, so that slices of sleep sum up
@@ -149,6 +151,11 @@ struct Machine {
         events.set(e, cycle);
         if (cycle < stop_at) stop_at = cycle;
     }
+    void fire_due(); // events whose time has come
+    bool nmi_pending() const {
+        return ((pending | lines) & (vectors.bit(Irq::Unmi) | vectors.bit(Irq::Snmi))) != 0;
+    }
+    bool is_absent(uint32_t address) const; // a register that this device does not have (peripherals.cpp)
     void reschedule(); // clocks or listeners changed: every peripheral names its next event again
     void set_line(Irq source, bool on) {
         uint64_t bit = vectors.bit(source);
@@ -157,7 +164,7 @@ struct Machine {
         if (on) attention();
     }
     uint8_t spi_exchange(int bus, uint8_t out); // one byte on the wires
-    void pins_changed();                        // outputs moved: chip selects
+    void pins_changed();                        // chip selects, DMAE0
     void external_written();                    // an external FRAM has stored a byte (limits.cpp)
     uint64_t nvm_writes() const;                // those that limits count
     [[noreturn]] SW_COLD void no_vector(Irq source) const;

@@ -57,7 +57,8 @@ constexpr Block kBlocks[] = { // TI header msp430fr5994.h
     {0x440, 0x47F, "Timer_A3", port<&Machine::timers, 3>()},
     {0x4A0, 0x4BF, "RTC_C", {}},
     {0x4C0, 0x4EF, "MPY32", port<&Machine::mpy>()},
-    {0x500, 0x56F, "DMA", port<&Machine::dma>()},
+    {0x500, 0x53F, "DMA", port<&Machine::dma>()},
+    {0x540, 0x56F, "DMA channels 3 to 5", port<&Machine::dma>()},
     {0x5A0, 0x5AF, "MPU", {}},
     {0x5C0, 0x5DF, "eUSCI_A0", port<&Machine::eusci, 0>()},
     {0x5E0, 0x5FF, "eUSCI_A1", port<&Machine::eusci, 1>()},
@@ -70,7 +71,7 @@ constexpr Block kBlocks[] = { // TI header msp430fr5994.h
     {0x7C0, 0x7FF, "Timer_A4", port<&Machine::timers, 4>()},
     {0x800, 0x89F, "ADC12_B", {}},
     {0x8C0, 0x8CF, "COMP_E", {}},
-    {0x980, 0x9AF, "CRC32", {}},
+    {0x980, 0x9AF, "CRC32", port<&Machine::crc32>()},
     {0x9C0, 0x9CF, "AES256", {}},
     {0xA80, 0xAFF, "LEA", port<&Machine::lea>()},
 };
@@ -100,11 +101,9 @@ const Block &block_at(uint32_t address) {
           peripheral_name(address));
 }
 
-void check_present(const std::vector<MemoryRange> &absent, uint32_t address) {
-    for (const MemoryRange &gap : absent)
-        if (address >= gap.first && address <= gap.last)
-            raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
-                  peripheral_name(address));
+[[noreturn]] SW_COLD void absent_register(uint32_t address) {
+    raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
+          peripheral_name(address));
 }
 
 } // namespace
@@ -113,10 +112,16 @@ const char *peripheral_name(uint32_t address) {
     return block_at(address).name;
 }
 
+bool Machine::is_absent(uint32_t address) const {
+    for (const MemoryRange &gap : absent)
+        if (address >= gap.first && address <= gap.last) return true;
+    return false;
+}
+
 uint16_t Machine::peripheral_read(uint32_t address) {
     ++n.reads[kPeripheral];
     if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.read(*this, address); // inner loops live here
-    check_present(absent, address);
+    if (SW_UNLIKELY(is_absent(address))) absent_register(address);
     const Block &block = block_at(address);
     if (SW_UNLIKELY(!block.port.read)) unmodelled(address);
     return block.port.read(*this, address);
@@ -125,7 +130,7 @@ uint16_t Machine::peripheral_read(uint32_t address) {
 void Machine::peripheral_write(uint32_t address, uint16_t value, uint16_t lanes) {
     ++n.writes[kPeripheral];
     if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.write(*this, address, value, lanes);
-    check_present(absent, address);
+    if (SW_UNLIKELY(is_absent(address))) absent_register(address);
     const Block &block = block_at(address);
     if (SW_UNLIKELY(!block.port.write)) unmodelled(address);
     block.port.write(*this, address, value, lanes);

@@ -31,7 +31,7 @@ int Machine::low_power_mode() const {
 bool Machine::keeps_awake(Ev e) const {
     bool gie = r[kSr] & kGie;
     if (e == Ev::Wdt) return !wdt.interval() || (gie && (board.sfrie & 1));
-    if (e >= Ev::Tx0 || e == Ev::Lea || e == Ev::Adc) return true; // work that ends by itself
+    if (e >= Ev::Tx0 || e == Ev::Lea || e == Ev::Mpy || e == Ev::Adc) return true; // work that ends by itself
     return gie;
 }
 

@@ -33,10 +33,11 @@ SW_STATE(Counters, instructions, cycles, wait_cycles, fetch_words, fetch_misses,
          lea_stall_cycles, lea_cycles)
 SW_STATE(Cache, mru, lru)
 SW_STATE(Frctl, cache, nwaits, unlocked, gcctl0, gcctl1)
-SW_STATE(Mpy32, result, op1, op2, mode, op1_32, op2_32, carry, upper_known, sumext, ready, low_written)
+SW_STATE(Mpy32, result, op1, op2, mode, op1_32, op2_32, carry, upper_known, fractional, saturating, delayed,
+         delayed_32, ready, low_written)
 SW_STATE(Cs, unlocked, ctl, mclk_hz, base_s, base_cycles)
 SW_STATE(Dma::Channel, ctl, size, source, destination, now_source, now_destination, left, latched)
-SW_STATE(Dma, channel, select, requested, resume_at)
+SW_STATE(Dma, channel, select, control, requested, first, bursting, pin_high, awaits_mpy, resume_at)
 SW_STATE(LeaConfig, accumulator, truncation, long_product, mpy_round, fir_round, fir_oor, oor_flag, highest_tie,
          stall_cycles, stack_bytes, refused, cost)
 SW_STATE(LeaSpan, first, count, stride)
@@ -56,6 +57,7 @@ SW_STATE(SpiFram, bus, port, pin, size, device_id, pages, status, selected, writ
          count, address)
 SW_STATE(SerialByte, port, value, cycle, time_s)
 SW_STATE(Crc16, data, result)
+SW_STATE(Crc32, result, crc16)
 SW_STATE(Vectors, of)
 SW_STATE(MemoryRange, region, first, last)
 SW_STATE(ResetCauses, pending)
@@ -70,8 +72,9 @@ SW_STATE(CallGraph, nodes, stack, children)
 SW_STATE(Machine,
          r, stop_at, nvm_stop, n, frctl, op, in_dma, gie_hold, mpy, read_region, write_region, initialised, memory,
          ops,
-         cs, dma, lea, wdt, board, clocks, events, timers, eusci, spi_frams, external_writes, uart_log, crc16, vectors, absent, lpm_rest,
-         pending, lines, causes, reset_due, violations_reset, lpm0_wake_ns, limit, limits, dead, random_state,
+         cs, dma, lea, wdt, board, clocks, events, timers, eusci, spi_frams, external_writes, uart_log, crc16, crc32,
+         vectors, absent, lpm_rest, pending, lines, causes, reset_due, violations_reset, lpm0_wake_ns, limit, limits,
+         dead, random_state,
          allow_uninitialised, ranges, watches, watch_events, watch_open, profiling, function_of, profile,
          profile_slot, profile_mark, calls, tracing, trace, fault)
 // clang-format on
@@ -134,6 +137,7 @@ void check_parts(const Machine &m, const Machine &fresh) {
     for (uint32_t a : m.watches) need(a <= kAddressMask, "watch");
     for (uint32_t value : m.r) need(value <= kAddressMask, "register");
     need(m.cs.mclk_hz != 0 && m.dma.requested < 1u << Dma::kChannels, "clock system or DMA");
+    need(m.dma.first < Dma::kChannels && m.dma.bursting >= -1 && m.dma.bursting < Dma::kChannels, "DMA");
     need(m.watch_open <= m.watch_events.size(), "watch log");
     need(!m.lea.busy || (m.lea.config && lea_command(m.lea.job.code)), "LEA command");
 }

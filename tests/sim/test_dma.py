@@ -126,8 +126,9 @@ def test_wakes_the_cpu(bare):
     ("words", "text"),
     [
         ([0x40B2, 11, 0x500, 0x40B2, EN, 0x510], "trigger 11"),
-        ([0x40B2, 0x6010, 0x510], "repeated bursts"),
-        ([0x40B2, 0x0030, 0x510], "level"),
+        ([0x40B2, 0x0030, 0x510], "level triggers"),
+        ([0x40B2, 31, 0x500, 0x40B2, 0x4030, 0x510], "level triggers"),
+        ([0x40B2, EN, 0x510, 0x40B2, 1, 0x500], "11.2.3"),
         ([0x40B2, BLOCK | EN | REQ, 0x510], "DMAxSZ = 0"),
     ],
 )
