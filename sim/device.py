@@ -26,6 +26,7 @@ class Device:
         assumptions: one sentence each.
         vectors: ``(interrupt source, vector index)``; empty: those of the MSP430FR5994.
         absent: ``(first, last)`` of registers that only bigger siblings have.
+        device_id: word at 0x1A04 of the device descriptors.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Device:
     assumptions: tuple[str, ...]
     vectors: tuple[tuple[str, int], ...]
     absent: tuple[tuple[int, int], ...]
+    device_id: int
 
     @classmethod
     def load(cls, name: str) -> Device:
@@ -55,6 +57,8 @@ class Device:
         vectors = tuple(table.get("vectors", {}).items())
         if "like" in table:  # a sibling: what it does not say is as there
             base = cls.load(table["like"])
-            return cls(table["name"], ranges, memories, base.assumptions, vectors or base.vectors, absent)
+            return cls(
+                table["name"], ranges, memories, base.assumptions, vectors or base.vectors, absent, table["device_id"]
+            )
         assumptions = tuple(f"{a['id']}: {a['text']}" for a in table["assumption"])
-        return cls(table["name"], ranges, memories, assumptions, vectors, absent)
+        return cls(table["name"], ranges, memories, assumptions, vectors, absent, table["device_id"])

@@ -17,6 +17,7 @@ SimError
         PasswordViolation        FRCTL, CS, PMM, WDT or RAMCTL written without its key
         ClockViolation           MCLK too fast for the wait states, or above the CPU's limit
         NotReady                 multiplier result read too early
+        ProtectionViolation      access that the memory protection unit forbids
         LeaMisuse                illegal LEA command, or a running command disturbed
 """
 
@@ -100,6 +101,10 @@ class PasswordViolation(MachineFault):
     """A protected register was written without its key; silicon would reset."""
 
 
+class ProtectionViolation(MachineFault):
+    """An access that the memory protection unit forbids; silicon would raise an NMI or reset."""
+
+
 class ClockViolation(MachineFault):
     """MCLK is too fast for the wait states or for the CPU."""
 
@@ -126,4 +131,5 @@ FAULTS: dict[int, tuple[type[MachineFault], str]] = {
     10: (ClockViolation, "clock"),
     11: (NotReady, "not-ready"),
     12: (LeaMisuse, "lea"),
+    13: (ProtectionViolation, "protection"),
 }

@@ -14,6 +14,7 @@ from typing import Literal
 
 from . import _core, snapshot
 from .counters import Counters
+from .descriptors import TLV, descriptors
 from .device import Device
 from .elf import Image, Symbol, read_image
 from .energy import Rates
@@ -64,6 +65,7 @@ class Machine(Places, HostSide):
         if self._device.vectors:
             self._core.set_vectors(list(self._device.vectors))
         self._core.set_absent(list(self._device.absent))
+        self._core.set_descriptors(TLV, descriptors(self._device, seed))
         self._options = dict(options or {})
         for name, value in resolve(self._options).items():
             self._core.set_option(name, value)

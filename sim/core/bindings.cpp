@@ -142,7 +142,8 @@ void check_range(const Machine &m, uint64_t address, uint64_t size) {
         uint8_t region =
             a < m.memory.size() ? m.read_region[a >> sw::kPageShift] : static_cast<uint8_t>(sw::kVacant);
         bool tiny = region == sw::kLow && a >= Machine::kTinyFirst && a <= Machine::kTinyLast;
-        if (region > sw::kFram && region != sw::kLeaBusy && !tiny) throw std::out_of_range(std::to_string(a));
+        if (region > sw::kFram && region != sw::kLeaBusy && region != sw::kGuarded && !tiny)
+            throw std::out_of_range(std::to_string(a));
         a = tiny ? a + 1 : (a | 0xFF) + 1;
     }
 }
@@ -352,6 +353,18 @@ NB_MODULE(_core, m) {
                 for (const auto &[first, last] : gaps) self.absent.push_back({sw::kVacant, first, last});
             },
             "gaps"_a)
+        .def(
+            "set_descriptors",
+            [](Machine &self, uint32_t first, nb::bytes data) {
+                uint64_t end = uint64_t{first} + data.size();
+                if (end > Machine::kRamEnd) throw std::out_of_range("device descriptors");
+                for (uint32_t a = first; a < end; ++a)
+                    if (self.read_region[a >> sw::kPageShift] != sw::kReadOnly)
+                        throw std::out_of_range("device descriptors");
+                self.set_descriptors(first, reinterpret_cast<const uint8_t *>(data.c_str()),
+                                     static_cast<uint32_t>(data.size()));
+            },
+            "first"_a, "data"_a)
         .def("uart_log",
              [](const Machine &self) {
                  std::vector<std::tuple<int, int, int64_t, double>> out;

@@ -11,9 +11,12 @@ namespace sw {
 namespace {
 
 [[noreturn]] SW_COLD void no_access(uint8_t region, uint32_t a, const char *verb) {
+    if (region == kReadOnly && verb[0] == 'w')
+        raise(FaultKind::ReadOnly, a,
+              "write of 0x%05X in boot code or device descriptors, which are read-only", a);
     if (region == kReadOnly)
-        raise(FaultKind::Unmodelled, a,
-              "%s of 0x%05X in boot code or device descriptors, whose contents are not modelled", verb, a);
+        raise(FaultKind::Unmodelled, a, "%s of 0x%05X in boot code, whose contents are not modelled", verb,
+              a);
     raise(FaultKind::Vacant, a, "%s of 0x%05X, where the device has no memory; check the pointer", verb, a);
 }
 
@@ -49,6 +52,18 @@ template <Size S> uint32_t Machine::read_slow(uint32_t a) {
         ++n.reads[kLeaRam];
         return S == Size::B ? memory[a] : load16(memory.data() + a);
     }
+    if (region == kGuarded || (region == kReadOnly && a < kRamEnd && initialised[a])) {
+        if (region == kGuarded && !mpu.reads(*this, a)) {
+            mpu.deny(*this, a, "read of");
+            return S == Size::W ? 0x3FFF : (a & 1) ? 0x3F : 0xFF; // SLAU367P 9.4.2
+        }
+        ++n.reads[kFram];
+        if (!frctl.cache.touch(a >> 3)) {
+            ++n.read_misses;
+            stall(frctl.nwaits);
+        }
+        return S == Size::B ? memory[a] : load16(memory.data() + a);
+    }
     if (region == kPeripheral || region == kLow) {
         uint32_t v = peripheral_read(a & ~1u);
         return S == Size::W ? v : (a & 1) ? v >> 8 : v & 0xFF;
@@ -66,6 +81,10 @@ template <Size S> void Machine::write_slow(uint32_t a, uint32_t v) {
     if (region == kLeaBusy) {
         lea.touch(*this, a, "write");
         region = kLeaRam;
+    }
+    if (mpu.on && (region == kFram || region == kGuarded)) {
+        if (!mpu.writes(*this, a)) return mpu.deny(*this, a, "write to");
+        region = kFram;
     }
     if (region <= kFram) { // page with code, a watch or the signatures
         if (a >= kSignatureFirst && a <= kSignatureLast)
@@ -146,6 +165,13 @@ void Machine::log_write(uint32_t address) {
 void Machine::add_watch(uint32_t address) {
     watches.push_back(address & ~1u);
     write_region[address >> kPageShift] = kSlow;
+}
+
+// ASSUMPTION tlv-ideal: their contents are made by sim/descriptors.py; layout recalled, calibration of an
+// ideal part, checksum over 0x1A04-0x1AFF as CRCDIRB computes it.
+void Machine::set_descriptors(uint32_t first, const uint8_t *data, uint32_t size) {
+    std::copy_n(data, size, memory.data() + first);
+    std::fill_n(initialised + first, size, uint8_t{1});
 }
 
 void Machine::host_read(uint32_t address, uint8_t *out, uint32_t size) const {

@@ -124,14 +124,28 @@ void Decoder::run() {
         multiple(w);
     op.words = static_cast<uint8_t>((pc - start) / 2);
     op.region = m.read_region[start >> kPageShift];
+    if (op.region == kGuarded) op.region = kFram;
     op.line = start >> 3;
     op.straddle = static_cast<uint8_t>(((pc - 2) >> 3) - op.line);
     for (uint32_t a = start; a < pc; a += 2) m.write_region[a >> kPageShift] = kSlow;
 }
 
+// A denied fetch reads 3FFFh, which is JMP $, until an NMI or a PUC (SLAU367P 9.4.2).
+const Op *stay(Machine &, const Op *o) {
+    const_cast<Op *>(o)->fn = nullptr; // asks the MPU again
+    return o;
+}
+
 void Machine::decode(Op *entry) {
     try {
         Decoder(*this, entry).run();
+    } catch (const MpuDenied &) {
+        *entry = Op{};
+        entry->fn = stay;
+        entry->line = pc_of(entry) >> 3;
+        entry->region = kFram;
+        entry->words = 1;
+        entry->cycles = kCyclesJump;
     } catch (...) {
         entry->fn = nullptr;
         throw;

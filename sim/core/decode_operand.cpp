@@ -15,6 +15,13 @@ uint32_t Decoder::word() {
             raise(FaultKind::Lea, pc,
                   "instruction fetch from 0x%05X in LEA RAM while the LEA runs; move the code", pc);
     }
+    if (m.mpu.on && (region == kFram || region == kGuarded)) {
+        if (!m.mpu.executes(pc)) {
+            m.mpu.deny(m, pc, "instruction fetch from");
+            throw MpuDenied{};
+        }
+        region = kFram;
+    }
     if (region > kFram)
         raise(FaultKind::Fetch, pc,
               "instruction fetch from 0x%05X, which is %s; the program has lost its way", pc,

@@ -26,6 +26,7 @@ enum class FaultKind : int {
     Clock,
     NotReady,
     Lea,
+    Protection,
     LeaRange, // inside lea*.cpp only: becomes Lea, or sets OORIFG
 };
 

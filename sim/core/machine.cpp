@@ -86,6 +86,7 @@ void Machine::reset(ResetKind kind) {
     frctl.reset();
     cs.reset(n.cycles);
     clocks.smclk_off = clocks.aclk_off = false;
+    if (kind >= ResetKind::Bor) mpu.reset(*this);
     if (kind != ResetKind::Puc) {
         dma.reset();
         constexpr int kCompares[6] = {3, 3, 2, 2, 2, 7}; // TA0-TA4, TB0 (TI header msp430fr5994.h)

@@ -5,8 +5,7 @@
 // of
 //   volatile memory; interrupts by source and by vector index; time events; sleep; watches; per-function
 //   profile.
-// Not modelled: contents of boot ROM and TLV, MPU, arbitration between bus masters other than the DMA
-// stall.
+// Not modelled: contents of boot ROM, arbitration between bus masters other than the DMA stall.
 #pragma once
 
 #include "board.h"
@@ -24,6 +23,7 @@
 #include "lea.h"
 #include "limits.h"
 #include "memory.h"
+#include "mpu.h"
 #include "mpy32.h"
 #include "op.h"
 #include "reset.h"
@@ -86,8 +86,8 @@ struct Machine {
     Mpy32 mpy;
     uint8_t read_region[kPages];
     uint8_t write_region[kPages];
-    uint8_t initialised[kRamEnd]; // per byte of volatile memory
-    Memory memory;                // flat image up to the end of FRAM
+    uint8_t initialised[kRamEnd] = {}; // per byte of volatile memory
+    Memory memory;                     // flat image up to the end of FRAM
     OpTable ops;
 
     // --- the rest of the device
@@ -96,6 +96,7 @@ struct Machine {
     Lea lea;
     Wdt wdt;
     Board board;
+    Mpu mpu;
     Clocks clocks;
     Events events;
     Timer timers[6]; // TA0-TA4, TB0
@@ -177,6 +178,8 @@ struct Machine {
     void remove_watch(uint32_t address);
     void profile_enable(const std::vector<uint32_t> &starts); // sorted starts; slot i begins at starts[i]
     void profile_flush();
+
+    void set_descriptors(uint32_t first, const uint8_t *data, uint32_t size); // read-only words
 
     // --- what the LEA does to the rest (bus.cpp)
     void lea_store(uint32_t address, uint16_t value); // a result; address is even and in LEA RAM

@@ -59,7 +59,7 @@ constexpr Block kBlocks[] = { // TI header msp430fr5994.h
     {0x4C0, 0x4EF, "MPY32", port<&Machine::mpy>()},
     {0x500, 0x53F, "DMA", port<&Machine::dma>()},
     {0x540, 0x56F, "DMA channels 3 to 5", port<&Machine::dma>()},
-    {0x5A0, 0x5AF, "MPU", {}},
+    {0x5A0, 0x5AF, "MPU", port<&Machine::mpu>()},
     {0x5C0, 0x5DF, "eUSCI_A0", port<&Machine::eusci, 0>()},
     {0x5E0, 0x5FF, "eUSCI_A1", port<&Machine::eusci, 1>()},
     {0x600, 0x61F, "eUSCI_A2", port<&Machine::eusci, 2>()},

@@ -47,6 +47,7 @@ SW_STATE(Lea, cnf0, cnf2, pmctl, pmdst, pms1, pms0, pmcb, cmdstat, mctl, ie, ifg
 SW_STATE(Wdt, ctl, touched, start, count)
 SW_STATE(Board, sfrie, sfrifg, sfrrpcr, pmmctl0, pm5ctl0, pmmifg, pmm_unlocked, rcctl, sysctl, system_nmi,
          user_nmi, gpio, driven, level)
+SW_STATE(Mpu, ctl0, ctl1, segb2, segb1, sam, ipc0, ipsegb2, ipsegb1, unlocked, on)
 SW_STATE(Domain, num, den, base_cycle, base_tick, rest)
 SW_STATE(Clocks, vlo_hz, modosc_hz, lfxt_hz, hfxt_hz, smclk_off, aclk_off, domain)
 SW_STATE(Events, at, next)
@@ -72,7 +73,7 @@ SW_STATE(CallGraph, nodes, stack, children)
 SW_STATE(Machine,
          r, stop_at, nvm_stop, n, frctl, op, in_dma, gie_hold, mpy, read_region, write_region, initialised, memory,
          ops,
-         cs, dma, lea, wdt, board, clocks, events, timers, eusci, spi_frams, external_writes, uart_log, crc16, crc32,
+         cs, dma, lea, wdt, board, mpu, clocks, events, timers, eusci, spi_frams, external_writes, uart_log, crc16, crc32,
          vectors, absent, lpm_rest, pending, lines, causes, reset_due, violations_reset, lpm0_wake_ns, limit, limits,
          dead, random_state,
          allow_uninitialised, ranges, watches, watch_events, watch_open, profiling, function_of, profile,
@@ -94,9 +95,11 @@ bool same(const std::vector<MemoryRange> &a, const std::vector<MemoryRange> &b) 
            std::equal(a.begin(), a.end(), b.begin(), [](auto &x, auto &y) { return same(x, y); });
 }
 
-// The regions of a device are its own; a page may be watched, hold code, or belong to a running LEA command.
+// The regions of a device are its own; a page may be watched, hold code, belong to a running LEA command or
+// be restricted by the MPU.
 bool page_fits(uint8_t now, uint8_t home, bool writes) {
-    return now == home || (writes && now == kSlow) || (home == kLeaRam && now == kLeaBusy);
+    return now == home || (writes && now == kSlow) || (home == kLeaRam && now == kLeaBusy) ||
+           (home == kFram && now == kGuarded);
 }
 
 void check_pages(const Machine &m, const Machine &fresh) {

@@ -44,10 +44,11 @@ enum Region : uint8_t {
     kFram = 2,
     kPeripheral = 3,
     kLow = 4,      // page 0: reserved words, tiny RAM, peripherals
-    kReadOnly = 5, // boot code, device descriptors: present in silicon, contents not modelled
+    kReadOnly = 5, // boot code, whose contents are not modelled, and device descriptors
     kVacant = 6,
     kSlow = 7,    // write table only: code, a watch or signatures live in this page
     kLeaBusy = 8, // LEA RAM while the LEA runs a command
+    kGuarded = 9, // FRAM that the MPU restricts
 };
 
 // Status register bits (SLAU445 4.3.3).
