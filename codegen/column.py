@@ -28,6 +28,10 @@ HALVES = (2**15 - 1, 1)
 """Inputs of the two bias columns otherwise: `b * (2**15 - 1) + b = b * 2**15`."""
 
 
+GROUP_WORDS = 7
+"""Of `sw_column_group_t` (sw_layers.h)."""
+
+
 @dataclass(frozen=True)
 class ColumnGroup:
     """Output rows that share one list of taps.
@@ -110,6 +114,11 @@ class ColumnLayer:
             else:
                 same.append(i)
         return found
+
+    @cached_property
+    def table_words(self) -> int:
+        """Words of low FRAM that describe the groups (sw_layers.h)."""
+        return GROUP_WORDS * len(self.groups) + sum(len(g.taps) + len(g.counts) for g, _ in self.lists())
 
     def index_bytes(self, level: int) -> int:
         """Bytes of taps and counts that `level` reads."""

@@ -19,6 +19,8 @@ from .ops import Conv2d, FullyConnected
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
+_MAX_TABLE_WORDS = 1536
+"""Of lists of taps that one layer may have in low FRAM: masks without columns would fill it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def plan_lea(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: b
     for node in graph.nodes:
         if node.params is None:
             continue
-        best = min(candidates(graph, node, target, overlap), key=lambda c: c.total, default=None)
+        fitting = (c for c in candidates(graph, node, target, overlap) if c.packed.table_words <= _MAX_TABLE_WORDS)
+        best = min(fitting, key=lambda c: c.total, default=None)
         if best is not None and (backend == "lea" or best.total < sum(cpu_cycles(graph, node, target))):
             chosen[node.name] = best
     return chosen

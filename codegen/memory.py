@@ -21,8 +21,6 @@ from .target import TargetSpec
 from .tiling import ACC_BYTES, STORE, TAP_BYTES, Layer, Schedule
 
 WORD = 2
-GROUP_WORDS = 7
-"""Of `sw_column_group_t` (sw_layers.h)."""
 MAX_BORDER = 255
 MAX_IMAGE_BYTES = 2**15 - 2
 """Offsets inside an image are signed 16-bit byte counts in the kernels."""
@@ -215,8 +213,7 @@ def _low_fram_data(graph: Graph, schedule: Schedule, plan: MemoryPlan) -> int:
 def _table_words(layer: Layer) -> int:
     """Words of low FRAM that describe a layer's weights: biases, or groups, taps and counts."""
     if isinstance(layer.packed, ColumnLayer):
-        lists = sum(len(g.taps) + len(g.counts) for g, _ in layer.packed.lists())
-        return GROUP_WORDS * len(layer.packed.groups) + lists
+        return layer.packed.table_words
     return 2 * layer.node.params.bias.size if layer.node and layer.node.params else 0
 
 

@@ -33,9 +33,10 @@ class Counters:
         dma_words: transfers by the DMA (their accesses are counted above).
         dma_cycles: cycles in which the DMA held the bus.
         interrupts: interrupts accepted.
-        lpm0_cycles: MCLK periods asleep in LPM0 or waking up from it (MCLK itself stands still); likewise 1-4.
-        lpm0_ns: the same in nanoseconds; likewise 1-4.
-        lpm0_wakeups: interrupts that woke the CPU from LPM0; likewise 1-4.
+        lpm0_cycles: MCLK periods asleep in LPM0 or waking up from it (MCLK itself stands still); likewise 1-4,
+            and 35 and 45 for LPM3.5 and LPM4.5.
+        lpm0_ns: the same in nanoseconds; likewise.
+        lpm0_wakeups: interrupts that woke the CPU from LPM0; likewise.
         spi_bytes: bytes exchanged by SPI masters.
         spi_fram_bytes: of these, while an external FRAM was selected.
         resets: brown-out resets and losses of power after the first power-up.
@@ -68,16 +69,22 @@ class Counters:
     lpm2_cycles: int = 0
     lpm3_cycles: int = 0
     lpm4_cycles: int = 0
+    lpm35_cycles: int = 0
+    lpm45_cycles: int = 0
     lpm0_ns: int = 0
     lpm1_ns: int = 0
     lpm2_ns: int = 0
     lpm3_ns: int = 0
     lpm4_ns: int = 0
+    lpm35_ns: int = 0
+    lpm45_ns: int = 0
     lpm0_wakeups: int = 0
     lpm1_wakeups: int = 0
     lpm2_wakeups: int = 0
     lpm3_wakeups: int = 0
     lpm4_wakeups: int = 0
+    lpm35_wakeups: int = 0
+    lpm45_wakeups: int = 0
     spi_bytes: int = 0
     spi_fram_bytes: int = 0
     resets: int = 0

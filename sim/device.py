@@ -1,6 +1,6 @@
 """What a device has: its data file in ``sim/data`` as one value.
 
-In: a name. Out: address ranges by kind, memories, interrupt vectors, absent registers, assumptions. A sibling's file
+In: a name. Out: address ranges by kind, memories, interrupt vectors, missing registers, assumptions. A sibling's file
 says only what differs from the device that it is ``like``.
 """
 
@@ -25,7 +25,9 @@ class Device:
         memories: ``(name, first, last)`` of RAM and FRAM.
         assumptions: one sentence each.
         vectors: ``(interrupt source, vector index)``; empty: those of the MSP430FR5994.
-        absent: ``(first, last)`` of registers that only bigger siblings have.
+        gaps: ``(first, last, name, there)`` of registers that the device has not, or that are not modelled on it.
+        compares: capture/compare registers of TA0-TA4 and TB0.
+        ports: P1 to this one, beside PJ.
         device_id: word at 0x1A04 of the device descriptors.
     """
 
@@ -34,7 +36,9 @@ class Device:
     memories: tuple[tuple[str, int, int], ...]
     assumptions: tuple[str, ...]
     vectors: tuple[tuple[str, int], ...]
-    absent: tuple[tuple[int, int], ...]
+    gaps: tuple[tuple[int, int, str, bool], ...]
+    compares: tuple[int, ...]
+    ports: int
     device_id: int
 
     @classmethod
@@ -53,12 +57,27 @@ class Device:
         memories = tuple(
             (m["name"], m["first"], m["last"]) for m in table["memory"] if m["kind"] in ("sram", "lea_ram", "fram")
         )
-        absent = tuple((first, last) for first, last in table.get("absent", ()))
+        gaps = [(first, last, what, False) for first, last, what in table.get("absent", ())]
+        gaps += [(first, last, what, True) for first, last, what in table.get("unmodelled", ())]
         vectors = tuple(table.get("vectors", {}).items())
         if "like" in table:  # a sibling: what it does not say is as there
             base = cls.load(table["like"])
+            vectors = vectors or base.vectors
+            compares = tuple(table.get("compares", base.compares))
+            ports = int(table.get("ports", base.ports))
             return cls(
-                table["name"], ranges, memories, base.assumptions, vectors or base.vectors, absent, table["device_id"]
+                table["name"],
+                ranges,
+                memories,
+                base.assumptions,
+                vectors,
+                tuple(gaps),
+                compares,
+                ports,
+                table["device_id"],
             )
         assumptions = tuple(f"{a['id']}: {a['text']}" for a in table["assumption"])
-        return cls(table["name"], ranges, memories, assumptions, vectors, absent, table["device_id"])
+        compares, ports = tuple(table["compares"]), int(table["ports"])
+        return cls(
+            table["name"], ranges, memories, assumptions, vectors, tuple(gaps), compares, ports, table["device_id"]
+        )

@@ -19,10 +19,10 @@ from .errors import MissingCoefficient
 _DATA = Path(__file__).parent / "data" / "energy"
 _UNITS = {"coefficient": {"pJ": 1e-12, "nJ": 1e-9, "uJ": 1e-6}, "current": {"nA": 1e-9, "uA": 1e-6, "mA": 1e-3}}
 _UNITS["charge"] = {"pC": 1e-12, "nC": 1e-9, "uC": 1e-6}
-_MODES = ("lpm0", "lpm1", "lpm2", "lpm3", "lpm4")
-_CHARGES = ("reset", "wake_fram", *(f"wake_{mode}" for mode in _MODES))
+MODES = ("lpm0", "lpm1", "lpm2", "lpm3", "lpm4", "lpm35", "lpm45")  # in the order of the core
+_CHARGES = ("reset", "wake_fram", *(f"wake_{mode}" for mode in MODES))
 _WAKE_CYCLES = 11  # an interrupt takes 6 cycles and its RETI 5: more often nothing wakes up
-_NAMES = {"coefficient": (*EVENTS, *BESIDE), "current": _MODES, "charge": _CHARGES}
+_NAMES = {"coefficient": (*EVENTS, *BESIDE), "current": MODES, "charge": _CHARGES}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class EnergyModel:
         coefficients: by event name (``Counters.events``).
         assumptions: what is assumed when it is applied; a report lists these.
         voltage_v: supply voltage of the set; turns charges into joules.
-        currents: amperes while asleep, by mode (``lpm0`` to ``lpm4``).
+        currents: amperes while asleep, by mode (``lpm0`` to ``lpm4``, ``lpm35``, ``lpm45``).
         charges: coulombs of ``reset`` and of waking up (``wake_lpm3``).
         transfers: cost of moving bytes, by direction, where the source states it so.
     """
@@ -141,7 +141,7 @@ class EnergyModel:
         for event, count in (counters.events() | counters.beside_events()).items():
             price = self.coefficients.get(event)
             if price is None:
-                if count == 0 or event[:4] in _MODES:  # priced by time
+                if count == 0 or _mode(event) in MODES:  # priced by time
                     continue
                 raise MissingCoefficient(
                     f"energy set '{self.name}' has no coefficient for {count} x {event}; add it with its source to "
@@ -169,11 +169,11 @@ class EnergyModel:
         known = self.coefficients
         prices = []
         for f in fields(Counters):
-            mode = f.name[:4]
+            mode = _mode(f.name)
             price = known[f.name].joules if f.name in known else 0.0
-            if mode in _MODES and f.name.endswith("_ns"):
+            if mode in MODES and f.name.endswith("_ns"):
                 price = self.sleep_a(mode) * self.voltage_v * 1e-9
-            elif mode in _MODES and f.name.endswith("_wakeups"):
+            elif mode in MODES and f.name.endswith("_wakeups"):
                 price = self.charge_j(f"wake_{mode}")
             elif f.name == "resets":
                 price = self.charge_j("reset")
@@ -187,7 +187,7 @@ class EnergyModel:
         unpriced = tuple(
             k
             for k, f in enumerate(fields(Counters))
-            if f.name in (*EVENTS, *BESIDE) and f.name not in known and f.name[:4] not in _MODES
+            if f.name in (*EVENTS, *BESIDE) and f.name not in known and _mode(f.name) not in MODES
         )
         return Rates(tuple(prices), dearest + sum(beside) + wake / _WAKE_CYCLES, sleep, wake, unpriced)
 
@@ -196,7 +196,7 @@ class EnergyModel:
         out = {}
         if counters.resets:
             out["reset"] = counters.resets * self.charge_j("reset")
-        for mode in _MODES:
+        for mode in MODES:
             if ns := getattr(counters, f"{mode}_ns"):
                 out[mode] = ns * 1e-9 * self.sleep_a(mode) * self.voltage_v
             if wakeups := getattr(counters, f"{mode}_wakeups"):
@@ -204,7 +204,7 @@ class EnergyModel:
         return out
 
     def sleep_a(self, mode: str) -> float:
-        """Amperes while asleep in ``mode`` (``lpm0`` to ``lpm4``).
+        """Amperes while asleep in ``mode`` (``lpm0`` to ``lpm4``, ``lpm35``, ``lpm45``).
 
         Raises:
             MissingCoefficient: the set does not say.
@@ -212,7 +212,7 @@ class EnergyModel:
         return self._quantity(self.currents, mode, "current").value
 
     def charge_j(self, event: str, volts: float | None = None) -> float:
-        """Joules of ``reset`` or ``wake_lpm0`` to ``wake_lpm4`` at ``volts`` [default: the set's voltage].
+        """Joules of ``reset`` or ``wake_lpm0`` to ``wake_lpm45`` at ``volts`` [default: the set's voltage].
 
         Raises:
             MissingCoefficient: the set does not say.
@@ -242,6 +242,10 @@ class EnergyModel:
                 f"energy set '{self.name}' has no {what} for {name}; add it with its source to the set"
             )
         return table[name]
+
+
+def _mode(counter: str) -> str:
+    return counter.partition("_")[0]
 
 
 def _file(name: str) -> Path:

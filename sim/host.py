@@ -14,8 +14,10 @@ from .errors import BadAddress
 
 if TYPE_CHECKING:
     from . import _core
+    from .device import Device
 
 _BUSES = ("UCA0", "UCA1", "UCA2", "UCA3", "UCB0", "UCB1", "UCB2", "UCB3")
+_CHANNEL = re.compile(r"([AC])(\d{1,2})")
 _PIN = re.compile(r"P([1-8J])\.([0-7])")
 
 
@@ -40,6 +42,7 @@ class HostSide:
     """Serial lines, external FRAM and pins of a machine."""
 
     _core: _core.Machine
+    _device: Device
     _spi_frams: tuple[int, ...] = ()  #: sizes in bytes, in the order of attachment
 
     def uart_output(self, port: str | None = None) -> bytes:
@@ -58,11 +61,45 @@ class HostSide:
 
     def set_pin(self, pin: str, level: int) -> None:
         """Drive an input from outside from now on; an edge sets the port's flag: ``m.set_pin("P5.6", 0)``."""
-        self._core.set_pin(*parse_pin(pin), bool(level))
+        self._core.set_pin(*self._pin(pin), bool(level))
 
     def pin(self, pin: str) -> int:
         """Level of an output; a pin that is no output, or locked by LOCKLPM5, is pulled up and reads 1."""
-        return int(self._core.pin(*parse_pin(pin)))
+        return int(self._core.pin(*self._pin(pin)))
+
+    @property
+    def supply_v(self) -> float:
+        """Supply voltage (DVCC = AVCC) that ADC12_B and COMP_E see, in volts [default: 3.0].
+
+        ``PoweredMachine`` keeps it at the voltage of its capacitor. Setting it may change the output of COMP_E.
+        """
+        return self._core.supply_v
+
+    @supply_v.setter
+    def supply_v(self, volts: float) -> None:
+        if not 0 <= volts <= 4.1:
+            raise ValueError(f"a supply of {volts} V: give 0 to 4.1 V, the absolute maximum of the MSP430FR59xx")
+        self._core.set_supply(volts)
+
+    def set_analog(self, channel: str, volts: float = 0.0, supply_ratio: float = 0.0) -> None:
+        """Drive an analog input from now on with ``volts + supply_ratio * supply_v``.
+
+        Args:
+            channel: ``"A0"`` to ``"A31"`` of ADC12_B, ``"C0"`` to ``"C15"`` of COMP_E.
+            volts: the part that does not depend on the supply.
+            supply_ratio: of a divider from the supply, for example 0.5.
+
+        Raises:
+            ValueError: there is no such channel, or a value outside the device's limits.
+        """
+        match = _CHANNEL.fullmatch(channel)
+        if match is None or int(match[2]) > (31 if match[1] == "A" else 15):
+            raise ValueError(f"no analog channel '{channel}'; there are A0 to A31 (ADC12_B) and C0 to C15 (COMP_E)")
+        if not (-0.3 <= volts <= 4.1 and 0 <= supply_ratio <= 1):
+            raise ValueError(
+                f"{channel}: {volts} V must lie within -0.3 to 4.1 V, the ratio {supply_ratio} within 0 to 1"
+            )
+        self._core.set_analog(int(match[1] == "C"), int(match[2]), volts, supply_ratio)
 
     def attach_spi_fram(self, bus: str, chip_select: str, megabits: int = 4) -> int:
         """Put an external FRAM (CY15B104, CY15B108) on a serial interface; its contents are zero.
@@ -78,7 +115,7 @@ class HostSide:
         if bus not in _BUSES or megabits not in (4, 8):
             raise ValueError(f"an external FRAM has 4 or 8 megabits and sits on one of {', '.join(_BUSES)}")
         size = megabits * 131072
-        self._core.attach_spi_fram(_BUSES.index(bus), *parse_pin(chip_select), size)
+        self._core.attach_spi_fram(_BUSES.index(bus), *self._pin(chip_select), size)
         self._spi_frams = (*self._spi_frams, size)
         return len(self._spi_frams) - 1
 
@@ -99,6 +136,12 @@ class HostSide:
         """
         self._check_external(address, len(data), number)
         self._core.spi_fram_write(number, address, bytes(data))
+
+    def _pin(self, name: str) -> tuple[int, int]:
+        port, pin = parse_pin(name)
+        if self._device.ports < port < 9:
+            raise ValueError(f"'{name}': this device has the ports P1 to P{self._device.ports} and PJ")
+        return port, pin
 
     def _check_external(self, address: int, size: int, number: int) -> None:
         if not 0 <= number < len(self._spi_frams):

@@ -64,7 +64,8 @@ class Machine(Places, HostSide):
         self._core = _core.Machine(list(self._device.ranges), seed & (2**64 - 1), allow_uninitialised)
         if self._device.vectors:
             self._core.set_vectors(list(self._device.vectors))
-        self._core.set_absent(list(self._device.absent))
+        self._core.set_gaps(list(self._device.gaps))
+        self._core.set_compares(list(self._device.compares))
         self._core.set_descriptors(TLV, descriptors(self._device, seed))
         self._options = dict(options or {})
         for name, value in resolve(self._options).items():
@@ -163,6 +164,9 @@ class Machine(Places, HostSide):
         input_w: float,
         max_cycles: int,
         until: str | int | None = None,
+        *,
+        base_j: float = 0.0,
+        farads: float = 0.0,
         since: tuple[list[int], float] | None = None,
     ) -> Stop:
         """Run one stretch awake or one asleep, until ``available_j`` is spent.
@@ -176,6 +180,8 @@ class Machine(Places, HostSide):
             available_j: energy at the start.
             input_w: power that comes in meanwhile; negative for a constant load.
             max_cycles, until: as `run`, which also says what it raises.
+            base_j: energy on the capacitor beyond ``available_j``.
+            farads: the capacitor, whose voltage the program measures meanwhile; 0: ``supply_v`` stays.
             since: counters and time at which ``available_j`` was there [default: now].
         """
         target = self._target(until)
@@ -184,11 +190,12 @@ class Machine(Places, HostSide):
         costs = (list(rates.prices), rates.cycle_j, rates.sleep_w, rates.wake_j)
         counters, time_s = since or (self._core.counters(), self.time_s)
         energy = (available_j, input_w, counters, time_s)
-        return self._stopped(self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, *energy))
+        why = self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, *energy, base_j, farads)
+        return self._stopped(why)
 
     def _alive(self) -> None:
         if self._core.dead:
-            raise PowerLost("the power was cut inside an instruction; call power_cycle() before running on")
+            raise PowerLost("the power was cut; call power_cycle() before running on")
 
     def _stopped(self, why: int) -> Stop:
         if why == FAULT:
@@ -338,13 +345,14 @@ class Machine(Places, HostSide):
         Args:
             power_on: also lose power: SRAM, LEA RAM and registers come back as fresh random bits. FRAM stays.
         """
-        self._core.reset(power_on, True)
+        self._core.reset(power_on)
 
     def power_cycle(self, off_s: float = 0.0) -> None:
         """Lose power and come back ``off_s`` seconds later.
 
         SRAM, LEA RAM, tiny RAM and registers hold fresh random bits that count as uninitialised, peripherals their
-        reset values; FRAM stays. The same seed gives the same bits. Counters go on, time passes.
+        reset values; FRAM stays. SYSRSTIV reports BOR, and SVSH where it was enabled. The same seed gives
+        the same bits. Counters go on, time passes.
         """
         if off_s < 0:
             raise ValueError(f"off_s must not be negative, got {off_s}")
@@ -352,7 +360,7 @@ class Machine(Places, HostSide):
 
     def _power_up(self, off_s: float, *, counted: bool) -> None:
         """`power_cycle`; not ``counted``: the charge of the reset is in the books of a supply."""
-        self._core.reset(True, counted)
+        self._core.brown_out(counted)
         self._core.pass_time(off_s)
 
     @property

@@ -13,6 +13,8 @@ NUMBERS: dict[str, tuple[float, float, float, str]] = {
     "modosc_hz": (4_800_000, 1_000_000, 8_000_000, "MODOSC frequency in Hz, a multiple of 128; LFMODCLK is 1/128"),
     "lfxt_hz": (0, 0, 50_000, "crystal at LFXT in Hz, 0: none (LFMODCLK steps in)"),
     "hfxt_hz": (0, 0, 24_000_000, "crystal at HFXT in Hz, 0: none (MODCLK steps in)"),
+    "ref_settle_us": (40, 0, 1000, "settling time of the reference REF_A in us"),
+    "temperature_c": (25, -40, 85, "what the temperature sensor of ADC12_B measures, in degrees Celsius"),
     "lpm0_wake_ns": (0, 0, 2000, "time to wake from LPM0 beyond the interrupt; the datasheet gives 400 + 1.5 / fDCO"),
 }
 CHOICES: dict[str, tuple[str, ...]] = {

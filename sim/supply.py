@@ -4,6 +4,10 @@ In: a `Machine`, a supply, an `EnergyModel`. Out: runs that lose power at the ve
 empty, charge analytically, boot and go on; a `Trace`. Power is lost at the boundary after that instruction, or after
 the DMA block that it started. What is assumed stands in `ASSUMPTIONS`. While the CPU is awake, source and leakage are
 constant within slices that move the stored energy by at most 1 %.
+
+The program sees the voltage through ADC12_B and COMP_E: it follows the books instruction by instruction. A slice ends
+where the supply crosses the level at which COMP_E changes: falling at that instruction (asleep: that clock), rising
+within 1e-5 of the stored energy, that is 5e-6 of the voltage.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import dataclass, replace
 from operator import mul, sub
 
 from .counters import Counters
-from .energy import EnergyModel
+from .energy import MODES, EnergyModel
 from .errors import SimError
 from .machine import Machine
 from .sources import PowerLaw, Source
@@ -23,11 +27,15 @@ from .trace import Energy, Interval, Trace
 ASSUMPTIONS = [
     "supply: the energy of counted events does not depend on the voltage; charges are taken at the set's voltage",
     "supply: sleep, boot and leakage draw constant currents from the capacitor",
-    "supply: power is lost at the first instruction boundary below v_off; there is no voltage monitor in between",
+    "supply: power is lost at the first instruction boundary below v_off, 1.80 V (SVSH) or 1.66 V (BOR, SVSHE = 0)",
+    "supply: a device that SVSH or BOR holds in reset draws nothing; behind a closed switch it restarts at 1.88 V",
 ]
 _AWAKE_SHARE = 0.01
 _ASLEEP_SHARE = 0.05
-_SR, _CPUOFF, _SCG0, _SCG1, _OSCOFF = 2, 0x10, 0x40, 0x80, 0x20
+_FINE_SHARE = 1e-5  # of the stored energy: how near a rising supply is followed to a level of COMP_E
+_BEYOND = 1e-9  # of the voltage: behind a level of COMP_E, so that the comparison is decided
+_SR, _CPUOFF = 2, 0x10
+_SVSH_DOWN_V, _SVSH_UP_V = 1.80, 1.88  # typical levels of SLASE54, recalled (ASSUMPTION svs-levels of the core)
 
 
 class Starved(SimError):
@@ -107,6 +115,10 @@ class _Slice:
     came_w: float
     leak_w: float
     input_w: float
+    mark_v: float  # the level of COMP_E
+    low_v: float  # where it ends: off, or just below that level
+    floor_j: float  # stored there
+    farads: float
     books: Energy
 
 
@@ -132,6 +144,8 @@ class PoweredMachine:
         self._v = volts
         stored = 0.0 if isinstance(supply, Bench) else 0.5 * supply.capacitor_f * volts * volts
         books = Energy(stored, stored, 0.0, 0.0, 0.0, 0.0)
+        machine.supply_v = volts
+        self._restart_v = 0.0 if isinstance(supply, Bench) else supply.v_on
         self.trace = Trace(repr(supply), energy.name, [*machine.assumptions, *energy.assumptions, *ASSUMPTIONS], books)
         self._point(force=True)
 
@@ -193,17 +207,22 @@ class PoweredMachine:
 
     def _charge(self, end: float) -> None:
         supply = self._harvester()
-        if self._v >= supply.v_on:
+        if self._v >= self._restart_v:
             self._phases = []
             self._enter("boot")
             return
         if end == math.inf:
             self._look_for_starvation(supply)
         before = (self._t, self._v)
-        self._drift(end, 0.0, low=0.0, high=supply.v_on)
+        closed = self._restart_v < supply.v_on
+        self._drift(end, 0.0, low=supply.v_off if closed else 0.0, high=self._restart_v)
+        if closed and self._v <= supply.v_off:
+            self._restart_v = supply.v_on
+            return
         if (self._t, self._v) == before:
+            what = "the release of SVSH" if closed else "v_on"
             raise Starved(
-                f"the capacitor rests at {self._v:.3f} V and never reaches v_on = {supply.v_on} V; "
+                f"the capacitor rests at {self._v:.3f} V and never reaches {what} = {self._restart_v} V; "
                 "give more power, less leakage, or a lower v_on"
             )
 
@@ -224,18 +243,21 @@ class PoweredMachine:
         charge = self.energy.charge_j("reset", 1.0) if supply.boot_c is None else supply.boot_c
         ready = (self.trace.intervals[-1].end_s if self.trace.intervals else 0.0) + supply.boot_s
         while self._t < min(end, ready):
-            self._drift(min(end, ready), charge / supply.boot_s, low=supply.v_off, high=supply.v_max)
-            if self._v <= supply.v_off:
+            low = max(supply.v_off, _SVSH_DOWN_V)  # SVSH is on after power-up
+            self._drift(min(end, ready), charge / supply.boot_s, low=low, high=supply.v_max)
+            if self._v <= low:
                 self._fail()
                 return
         if self._t >= ready:
             self.machine._power_up(self._t - self._off_since, counted=False)
+            self.machine.supply_v = self._v
             self.trace.power_cycles += 1
             self._enter("on")
 
     def _on(self, until: str | int | None, end: float) -> Stop | None:
         part = self._slice
-        if part is None or part.asleep != self._asleep() or part.mclk_hz != self.machine.mclk_hz:
+        now = (self._asleep(), self.machine.mclk_hz, self.machine._core.supply_mark)
+        if part is None or (part.asleep, part.mclk_hz, part.mark_v) != now:
             part = self._slice = self._open()
         m = self.machine
         cycles = max(1, part.end_cycle - m.cycles)
@@ -243,12 +265,23 @@ class PoweredMachine:
             cycles = min(cycles, max(1, math.ceil(min((end - self._t) * m.mclk_hz, 2.0**62))))
         budget = min(part.available_j, 1e9)
         try:
-            stop = m.run_metered(self._rates, budget, part.input_w, cycles, until, (part.counters, part.machine_s))
+            stop = m.run_metered(
+                self._rates,
+                budget,
+                part.input_w,
+                cycles,
+                until,
+                since=(part.counters, part.machine_s),
+                base_j=part.floor_j,
+                farads=part.farads,
+            )
         finally:  # the books hold also after a fault or Ctrl-C
             self._account(part)
-        if stop is Stop.SUPPLY or (isinstance(self.supply, Harvested) and self._v <= self.supply.v_off):
-            self._fail()
-            return None
+        if isinstance(self.supply, Harvested):
+            if self._v <= self._off_v() or (stop is Stop.SUPPLY and part.low_v <= self._off_v()):
+                self._fail()
+                return None
+            m.supply_v = self._v
         if stop not in (Stop.CYCLES, Stop.UNTIL, Stop.BREAKPOINT) or m.cycles >= part.end_cycle:
             self._close(part)
         self._point()
@@ -262,6 +295,7 @@ class PoweredMachine:
         """A new slice from now: source and leakage stay as they are until it ends, however `run` cuts it."""
         m, supply, asleep = self.machine, self.supply, self._asleep()
         input_w, leak_w, available, last = 0.0, 0.0, math.inf, math.inf
+        low, floor, farads = 0.0, 0.0, 0.0
         if isinstance(supply, Harvested):
             law, last = supply.source.at(self._t)
             came, leak_w = law.power_w(self._v), supply.leakage_a * self._v
@@ -276,14 +310,20 @@ class PoweredMachine:
                 last = min(last, self._t + max(most - stored, share * most) / came if came else last)
             elif flow:
                 last = min(last, self._t + share * stored / flow)
-            available = stored - 0.5 * supply.capacitor_f * supply.v_off**2
-            input_w = came - leak_w
+            input_w, farads = came - leak_w, supply.capacitor_f
+            low, high = self._marks()
+            floor = 0.5 * farads * low**2
+            available = stored - floor
+            if high < math.inf and input_w > 0:  # not far beyond the level of COMP_E
+                rise = 0.5 * farads * high**2 - stored
+                last = min(last, self._t + max(_FINE_SHARE * stored, rise) / input_w)
         else:
             came, stored = 0.0, 0.0
         cycles = max(1, int(min((last - self._t) * m.mclk_hz, 2.0**62)))
         start = (self._t, m._core.counters(), m.time_s)
         powers = (stored, available, came, leak_w, input_w)
-        return _Slice(*start, m.cycles + cycles, last, asleep, m.mclk_hz, *powers, self.trace.energy)
+        mark = (m._core.supply_mark, low, floor, farads)
+        return _Slice(*start, m.cycles + cycles, last, asleep, m.mclk_hz, *powers, *mark, self.trace.energy)
 
     def _account(self, part: _Slice) -> None:
         """Books and voltage now, from the start of the slice: the same numbers however it was cut."""
@@ -319,7 +359,7 @@ class PoweredMachine:
         """Asleep for good: time passes without the core."""
         self._slice = None
         current = self.energy.sleep_a(self._mode())
-        if end == math.inf:
+        if end == math.inf and (isinstance(self.supply, Bench) or self._marks() == (self._off_v(), math.inf)):
             return Stop.HALT
         if isinstance(self.supply, Bench):
             joules = current * self.supply.volts * (end - self._t)
@@ -328,18 +368,38 @@ class PoweredMachine:
             self._t = end
             return None
         while self._t < end:
-            start = self._t
-            self._drift(end, current, low=self.supply.v_off, high=self.supply.v_max)
-            self.machine._core.pass_time(self._t - start)
-            if self._v <= self.supply.v_off:
+            before = (self._t, self._v)
+            low, high = self._marks()
+            self._drift(end, current, low=low, high=min(high, self.supply.v_max))
+            self.machine._core.pass_time(self._t - before[0])
+            if self._v <= self._off_v():
                 self._fail()
                 return None
+            self.machine.supply_v = self._v
+            if self.machine._core.wakes:
+                return None
+            if (self._t, self._v) == before:
+                return Stop.HALT  # the voltage rests
         return None
 
+    def _marks(self) -> tuple[float, float]:
+        """The next voltages below and above at which something happens: off, or just beyond a change of COMP_E."""
+        mark, off = self.machine._core.supply_mark, self._off_v()
+        low, high = mark * (1 - _BEYOND), mark * (1 + _BEYOND)
+        rounding = self._v * 1e-12
+        return (low if off < low < self._v - rounding else off), (high if high > self._v + rounding else math.inf)
+
     def _fail(self) -> None:
+        """Off: the switch opened, or SVSH or BOR hold the device in reset behind a closed one."""
         self._slice = None
+        supply = self._harvester()
+        opened = self._v <= supply.v_off + 1e-6  # but for rounding
+        self._restart_v = supply.v_on if opened else max(_SVSH_UP_V, supply.v_off)
         self._off_since = self._t
         self._enter("off")
+
+    def _off_v(self) -> float:
+        return max(self._harvester().v_off, self.machine._core.lowest_supply_v)
 
     # --- capacitor
 
@@ -390,12 +450,7 @@ class PoweredMachine:
         return bool(self.machine.registers[_SR] & _CPUOFF)
 
     def _mode(self) -> str:
-        sr = self.machine.registers[_SR]
-        if not sr & _SCG1:
-            return "lpm1" if sr & _SCG0 else "lpm0"
-        if not sr & _SCG0:
-            return "lpm2"
-        return "lpm4" if sr & _OSCOFF else "lpm3"
+        return MODES[self.machine._core.low_power_mode]
 
     def _enter(self, state: str) -> None:
         start = self.trace.intervals[-1].end_s if self.trace.intervals else 0.0

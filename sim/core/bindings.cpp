@@ -3,10 +3,12 @@
 // sim/*.py.
 //
 // Modelled / Not modelled: see machine.h.
+#include "flatten.h"
 #include "machine.h"
 #include "meter.h"
 #include "snapshot.h"
 
+#include <cmath>
 #include <memory>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
@@ -20,64 +22,8 @@ using namespace nb::literals;
 namespace {
 
 using sw::Counters;
+using sw::flatten;
 using sw::Machine;
-
-// Field order is the contract with sim/counters.py.
-std::vector<int64_t> flatten(const Counters &c) {
-    auto i = [](uint64_t v) { return static_cast<int64_t>(v); };
-    return {i(c.instructions),
-            i(c.cycles),
-            i(c.wait_cycles),
-            c.idle_cycles(),
-            i(c.fetch_words[sw::kFram] - c.fetch_misses),
-            i(c.fetch_misses),
-            i(c.fetch_words[sw::kSram] + c.fetch_words[sw::kLeaRam]),
-            i(c.reads[sw::kFram] - c.read_misses),
-            i(c.read_misses),
-            i(c.writes[sw::kFram]),
-            i(c.reads[sw::kSram]),
-            i(c.writes[sw::kSram]),
-            i(c.reads[sw::kLeaRam]),
-            i(c.writes[sw::kLeaRam]),
-            i(c.reads[sw::kPeripheral]),
-            i(c.writes[sw::kPeripheral]),
-            i(c.dma_words),
-            i(c.dma_cycles),
-            i(c.interrupts),
-            i(c.lpm_cycles[0]),
-            i(c.lpm_cycles[1]),
-            i(c.lpm_cycles[2]),
-            i(c.lpm_cycles[3]),
-            i(c.lpm_cycles[4]),
-            i(c.lpm_ns[0]),
-            i(c.lpm_ns[1]),
-            i(c.lpm_ns[2]),
-            i(c.lpm_ns[3]),
-            i(c.lpm_ns[4]),
-            i(c.wakeups[0]),
-            i(c.wakeups[1]),
-            i(c.wakeups[2]),
-            i(c.wakeups[3]),
-            i(c.wakeups[4]),
-            i(c.spi_bytes),
-            i(c.spi_fram_bytes),
-            i(c.resets),
-            i(c.lea_commands),
-            i(c.lea_stall_cycles),
-            i(c.lea_cycles[0]),
-            i(c.lea_cycles[1]),
-            i(c.lea_cycles[2]),
-            i(c.lea_cycles[3]),
-            i(c.lea_cycles[4]),
-            i(c.lea_cycles[5]),
-            i(c.lea_cycles[6]),
-            i(c.lea_cycles[7]),
-            i(c.lea_cycles[8]),
-            i(c.lea_cycles[9]),
-            i(c.lea_cycles[10]),
-            i(c.lea_cycles[11]),
-            i(c.lea_cycles[12])};
-}
 
 // Field order is the contract with sim/lea.py (OPTIONS); cost rows are code, c0, c1, c2, c3.
 void lea_configure(Machine &m, const std::vector<int64_t> &o, const std::vector<std::vector<double>> &cost,
@@ -247,14 +193,36 @@ int run_sliced(Machine &m, int64_t until, uint64_t max_cycles) {
     return in_slices(m, max_cycles, [&](uint64_t cycles) { return m.run(until, cycles); });
 }
 
+// The supply voltage along a metered run: what is left of the energy, on a capacitor.
+struct Capacitor : sw::Follower {
+    Machine &m;
+    const sw::Meter &meter;
+    double base_j, farads; // stored when nothing is left of the budget
+
+    Capacitor(Machine &machine, const sw::Meter &energy, double base, double capacitance)
+        : m(machine), meter(energy), base_j(base), farads(capacitance) {
+        if (farads > 0) m.analog.follower = this;
+    }
+    Capacitor(const Capacitor &) = delete;
+    Capacitor &operator=(const Capacitor &) = delete;
+    ~Capacitor() override {
+        m.analog.follower = nullptr;
+        m.analog.mark_moved = false;
+    }
+    double supply_v(const Machine &now) const override {
+        return std::sqrt(2 * std::max(0.0, base_j + meter.left(now, flatten)) / farads);
+    }
+};
+
 int run_metered(Machine &m, int64_t until, uint64_t max_cycles, const std::vector<double> &prices,
                 double cycle_j, double sleep_w, double wake_j, double available_j, double input_w,
-                const std::vector<int64_t> &start, double start_s) {
+                const std::vector<int64_t> &start, double start_s, double base_j, double farads) {
     if (until > sw::kAddressMask) throw std::out_of_range("until");
     if (prices.size() != flatten(m.n).size() || start.size() != prices.size())
         throw std::invalid_argument("one price and one start for each counter");
     sw::Meter meter({prices, cycle_j, sleep_w, wake_j}, available_j, input_w);
     meter.start(start, start_s);
+    Capacitor capacitor(m, meter, base_j, farads);
     return in_slices(m, max_cycles, [&](uint64_t cycles) { return meter.run(m, until, cycles, flatten); });
 }
 
@@ -293,16 +261,10 @@ NB_MODULE(_core, m) {
     m.attr("SOURCE_HASH") = SW_CORE_HASH;
     nb::class_<Machine>(m, "Machine")
         .def(nb::new_(&make), "ranges"_a, "seed"_a, "allow_uninitialised"_a)
-        .def(
-            "reset",
-            [](Machine &self, bool power_on, bool counted) {
-                self.reset(power_on);
-                if (!counted) --self.n.resets; // a supply books its charge
-            },
-            "power_on"_a, "counted"_a)
+        .def("reset", nb::overload_cast<bool>(&Machine::reset), "power_on"_a)
         .def("run", &run_sliced, "until"_a, "max_cycles"_a)
         .def("run_metered", &run_metered, "until"_a, "max_cycles"_a, "prices"_a, "cycle_j"_a, "sleep_w"_a,
-             "wake_j"_a, "available_j"_a, "input_w"_a, "start"_a, "start_s"_a)
+             "wake_j"_a, "available_j"_a, "input_w"_a, "start"_a, "start_s"_a, "base_j"_a, "farads"_a)
         .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a,
              "scope"_a)
         .def("set_breakpoints", &set_breakpoints, "addresses"_a)
@@ -312,7 +274,10 @@ NB_MODULE(_core, m) {
         .def("take_trace", &take_trace)
         .def("unwatch", &Machine::remove_watch, "address"_a)
         .def(
-            "pass_time", [](Machine &self, double seconds) { self.cs.base_s += seconds; }, "seconds"_a)
+            "pass_time", [](Machine &self, double seconds) { self.pass_time(seconds); }, "seconds"_a)
+        .def("brown_out", &Machine::brown_out, "counted"_a, "Loss of power and back.")
+        .def_prop_ro("lowest_supply_v", [](const Machine &self) { return self.board.lowest_supply_v(); })
+        .def_prop_ro("low_power_mode", &Machine::low_power_mode)
         .def_prop_ro("nvm_writes", [](const Machine &self) { return self.n.writes[sw::kFram]; })
         .def_prop_ro("external_writes", [](const Machine &self) { return self.external_writes; })
         .def_prop_ro("dead", [](const Machine &self) { return self.dead; })
@@ -348,9 +313,11 @@ NB_MODULE(_core, m) {
             "pin", [](const Machine &self, int port, int pin) { return self.board.output(port, pin); },
             "port"_a, "pin"_a)
         .def(
-            "set_absent",
-            [](Machine &self, const std::vector<std::tuple<uint32_t, uint32_t>> &gaps) {
-                for (const auto &[first, last] : gaps) self.absent.push_back({sw::kVacant, first, last});
+            "set_gaps",
+            [](Machine &self, const std::vector<std::tuple<uint32_t, uint32_t, std::string, bool>> &gaps) {
+                self.gaps.clear();
+                for (const auto &[first, last, name, there] : gaps)
+                    self.gaps.push_back({first, last, name, there});
             },
             "gaps"_a)
         .def(
@@ -365,6 +332,17 @@ NB_MODULE(_core, m) {
                                      static_cast<uint32_t>(data.size()));
             },
             "first"_a, "data"_a)
+        .def_prop_ro("supply_v", [](const Machine &self) { return self.analog.supply_v; })
+        .def("set_supply", &Machine::set_supply, "volts"_a)
+        .def_prop_ro("supply_mark", [](const Machine &self) { return self.comp.threshold(self); })
+        .def_prop_ro("wakes", &Machine::wakes)
+        .def(
+            "set_analog",
+            [](Machine &self, int kind, int channel, double volts, double ratio) {
+                self.analog.drive(kind & 1, channel & 31, {volts, ratio});
+                self.comp.update(self);
+            },
+            "kind"_a, "channel"_a, "volts"_a, "ratio"_a)
         .def("uart_log",
              [](const Machine &self) {
                  std::vector<std::tuple<int, int, int64_t, double>> out;
@@ -381,6 +359,16 @@ NB_MODULE(_core, m) {
             "bus"_a, "port"_a, "pin"_a, "size"_a)
         .def("spi_fram_read", &spi_fram_read, "index"_a, "address"_a, "size"_a)
         .def("spi_fram_write", &spi_fram_write, "index"_a, "address"_a, "data"_a)
+        .def(
+            "set_compares",
+            [](Machine &self, const std::vector<int> &counts) {
+                for (int i = 0; i < 6; ++i) {
+                    self.compares[i] =
+                        std::min(std::max(counts.at(static_cast<size_t>(i)), 0), sw::Timer::kChannels);
+                    self.timers[i].init(i, self.compares[i]);
+                }
+            },
+            "counts"_a)
         .def("set_vectors", &set_vectors, "vectors"_a)
         .def("lea_configure", &lea_configure, "options"_a, "cost"_a, "refused"_a)
         .def("lea_owner", &lea_owner, "address"_a, "size"_a)

@@ -14,6 +14,8 @@ uint16_t merge(uint16_t old, uint16_t value, uint16_t lanes) {
     return static_cast<uint16_t>((old & ~lanes) | (value & lanes));
 }
 
+constexpr double kSvshDown = 1.80, kBorDown = 1.66;
+
 enum PortRegister {
     kIn = 0,
     kOut = 1,
@@ -74,11 +76,33 @@ void Board::reset(ResetKind kind) {
         driven[i] = old.driven[i];
         level[i] = old.level[i];
     }
+    if (kind == ResetKind::Lpm5) { // the pins stay as they were, and say which of them woke the device
+        pmmifg = 0x8000;           // PMMLPM5IFG
+        frozen = true;
+        for (int i = 0; i < 5; ++i) {
+            frozen_out[i] = old.frozen_out[i];
+            frozen_dir[i] = old.frozen_dir[i];
+            gpio[i][kIfg] = old.gpio[i][kIfg];
+        }
+    }
     if (kind == ResetKind::Puc || kind == ResetKind::Por) { // outputs and the pin lock survive
         pm5ctl0 = old.pm5ctl0;
         pmmifg = old.pmmifg;
         for (int port = 0; port < 5; ++port) gpio[port][kOut] = old.gpio[port][kOut];
     }
+}
+
+void Board::freeze() {
+    frozen = true;
+    pm5ctl0 = 1;
+    for (int i = 0; i < 5; ++i) {
+        frozen_out[i] = gpio[i][kOut];
+        frozen_dir[i] = gpio[i][kDir];
+    }
+}
+
+double Board::lowest_supply_v() const {
+    return pmmctl0 & 0x40 ? kSvshDown : kBorDown;
 }
 
 uint16_t Board::inputs(int pair) const {
@@ -108,8 +132,10 @@ bool Board::dma_trigger() const { // DMAE0; ASSUMPTION dma-pin: P1.0 as input, P
 }
 
 bool Board::output(int port, int pin) const {
-    const uint16_t *p = gpio[port == 9 ? 4 : (port - 1) / 2];
+    int pair = port == 9 ? 4 : (port - 1) / 2;
+    const uint16_t *p = gpio[pair];
     int bit = pin + (port != 9 && port % 2 == 0 ? 8 : 0);
+    if (frozen) return !(frozen_dir[pair] >> bit & 1) || (frozen_out[pair] >> bit & 1);
     if ((pm5ctl0 & 1) || !(p[kDir] >> bit & 1)) return true;
     return p[kOut] >> bit & 1;
 }
@@ -173,7 +199,11 @@ uint16_t Board::read(Machine &m, uint32_t address) {
         lines(m);
         return v;
     }
-    case 0x19E: return m.causes.take();
+    case 0x19E: { // takes the flag with it
+        uint16_t v = m.causes.take();
+        pmmifg &= static_cast<uint16_t>(v == 0x08 ? ~0x8000u : v == 0x0E ? ~0x2000u : ~0u);
+        return v;
+    }
     default:
         raise(FaultKind::Unmodelled, address, "register 0x%05X (%s) is not modelled", address,
               peripheral_name(address));
@@ -209,12 +239,15 @@ void Board::write(Machine &m, uint32_t address, uint16_t value, uint16_t lanes) 
             raise(FaultKind::Password, address, "PMMCTL0 written while locked; write A5h to PMMCTL0_H first");
         if (value & 0x04) return m.request_reset(ResetKind::Bor, 0x06); // PMMSWBOR
         if (value & 0x08) return m.request_reset(ResetKind::Por, 0x14); // PMMSWPOR
-        if (value & 0x10) raise(FaultKind::Unmodelled, address, "PMMREGOFF (LPM3.5, LPM4.5) is not modelled");
-        pmmctl0 = static_cast<uint16_t>(value & 0x40);
+        pmmctl0 = static_cast<uint16_t>(value & 0x50);                  // SVSHE, PMMREGOFF
         return;
     }
     case 0x12A: pmmifg = merge(pmmifg, value, lanes); return;
-    case 0x130: pm5ctl0 = static_cast<uint16_t>(merge(pm5ctl0, value, lanes) & 1); return m.pins_changed();
+    case 0x130:
+        pm5ctl0 = static_cast<uint16_t>(merge(pm5ctl0, value, lanes) & 1);
+        if (!pm5ctl0) frozen = m.rtc.masked = false;
+        m.rtc.lines(m);
+        return m.pins_changed();
     case 0x158:
         if (lanes != 0xFFFF || (value >> 8) != 0x5A)
             raise(FaultKind::Password, address, "RCCTL0 written as 0x%04X without the key 5Ah; write 0x5Ann",

@@ -5,6 +5,8 @@
 #include "clocks.h"
 #include "machine.h"
 
+#include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace sw {
@@ -17,6 +19,13 @@ void Domain::change(uint64_t now, uint64_t new_num, uint64_t new_den) {
     base_cycle = now;
     num = new_num;
     den = new_den;
+}
+
+void Domain::skip(double ticks) {
+    double whole = std::floor(ticks + static_cast<double>(rest) / static_cast<double>(den));
+    double left = ticks + static_cast<double>(rest) / static_cast<double>(den) - whole;
+    base_tick += static_cast<uint64_t>(whole);
+    rest = std::min(den - 1, static_cast<uint64_t>(left * static_cast<double>(den)));
 }
 
 uint64_t Clocks::hz32(const Machine &m, Clk c) const {
@@ -37,6 +46,7 @@ uint64_t Clocks::hz32(const Machine &m, Clk c) const {
     }
     case Clk::Modclk: return mod;
     case Clk::Lfmodclk: return lfmod;
+    case Clk::Lfxtclk: return uint64_t{lfxt_hz} * 32;
     default: return vlo;
     }
 }
@@ -49,6 +59,12 @@ void Clocks::update(Machine &m) {
         uint64_t hz = hz32(m, c), common = std::gcd(hz, mclk);
         domain[i].change(m.n.cycles, off ? 0 : hz / common, mclk / common);
     }
+    m.reschedule();
+}
+
+void Clocks::skip(Machine &m, double seconds) {
+    for (int i = 0; i < static_cast<int>(Clk::Count); ++i)
+        if (domain[i].num) domain[i].skip(seconds * static_cast<double>(hz32(m, static_cast<Clk>(i))) / 32);
     m.reschedule();
 }
 

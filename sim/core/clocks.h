@@ -4,7 +4,8 @@
 //
 // Modelled: ACLK, SMCLK, MODCLK, LFMODCLK, VLOCLK with the dividers and selections of CS; the phase of each
 //   clock survives changes of MCLK; SMCLK stops in LPM2-4 and ACLK in LPM4 unless a peripheral requests it
-//   (CSCTL6); fail-safe sources where a crystal is absent (LFXT -> LFMODCLK, HFXT -> MODCLK).
+//   (CSCTL6); LFXTCLK, which the RTC keeps running; fail-safe sources where a crystal is absent (LFXT ->
+//   LFMODCLK, HFXT -> MODCLK).
 // Not modelled: jitter, tolerance and start-up time of oscillators.
 // ASSUMPTION clock-sources: VLO 9400 Hz, MODOSC 4.8 MHz (LFMODCLK = MODOSC / 128), no crystals; typical
 // values, options `vlo_hz`, `modosc_hz`, `lfxt_hz`, `hfxt_hz`.
@@ -16,7 +17,7 @@ namespace sw {
 
 struct Machine;
 
-enum class Clk : uint8_t { Aclk, Smclk, Modclk, Lfmodclk, Vloclk, Count };
+enum class Clk : uint8_t { Aclk, Smclk, Modclk, Lfmodclk, Vloclk, Lfxtclk, Count };
 
 constexpr uint64_t kNever = ~0ull;
 
@@ -36,6 +37,7 @@ struct Domain {
         if (num == 0) return kNever;
         return base_cycle + ((tick - base_tick) * den - rest + num - 1) / num;
     }
+    void skip(double ticks);
     void change(uint64_t now, uint64_t new_num, uint64_t new_den);
 };
 
@@ -48,6 +50,7 @@ struct Clocks {
     uint64_t hz32(const Machine &m, Clk c) const; // frequency in 1/32 Hz, before gating
     void update(Machine &m);                      // after a change of CS or of a gate
     void gate(Machine &m, bool smclk, bool aclk);
+    void skip(Machine &m, double seconds); // time in which no cycle is counted
 };
 
 } // namespace sw

@@ -12,6 +12,7 @@
 namespace sw {
 
 struct Counters {
+    static constexpr int kModes = 7;
     uint64_t instructions = 0;
     uint64_t cycles = 0; // MCLK cycles, waits included: the time base of the machine
     uint64_t wait_cycles = 0;
@@ -23,9 +24,9 @@ struct Counters {
     uint64_t dma_words = 0;
     uint64_t dma_cycles = 0;
     uint64_t interrupts = 0;
-    uint64_t lpm_cycles[5] = {}; // asleep or waking up, by low-power mode
-    uint64_t lpm_ns[5] = {};
-    uint64_t wakeups[5] = {};
+    uint64_t lpm_cycles[kModes] = {}; // asleep or waking up: LPM0-4, LPM3.5, LPM4.5
+    uint64_t lpm_ns[kModes] = {};
+    uint64_t wakeups[kModes] = {};
     uint64_t spi_bytes = 0;
     uint64_t spi_fram_bytes = 0; // of these, with an external FRAM selected
     uint64_t resets = 0;         // brown-out resets and losses of power after the first
@@ -56,7 +57,7 @@ inline Counters delta(const Counters &a, const Counters &b) {
     d.dma_words = a.dma_words - b.dma_words;
     d.dma_cycles = a.dma_cycles - b.dma_cycles;
     d.interrupts = a.interrupts - b.interrupts;
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < Counters::kModes; ++i) {
         d.lpm_cycles[i] = a.lpm_cycles[i] - b.lpm_cycles[i];
         d.lpm_ns[i] = a.lpm_ns[i] - b.lpm_ns[i];
         d.wakeups[i] = a.wakeups[i] - b.wakeups[i];
@@ -82,7 +83,7 @@ inline void accumulate(Counters &a, const Counters &b) {
     a.dma_words += b.dma_words;
     a.dma_cycles += b.dma_cycles;
     a.interrupts += b.interrupts;
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < Counters::kModes; ++i) {
         a.lpm_cycles[i] += b.lpm_cycles[i];
         a.lpm_ns[i] += b.lpm_ns[i];
         a.wakeups[i] += b.wakeups[i];

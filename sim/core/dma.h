@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // DMA controller, six channels (three on devices that say so), base 0x500.
 //
-// Modelled: triggers by software (DMAREQ), timers, eUSCI, LEA, MPY32, the flag of the previous channel and
-// the
+// Modelled: triggers by software (DMAREQ), timers, eUSCI, ADC12_B, LEA, MPY32, the flag of the previous
+// channel and the
 //   pin DMAE0 (edge and level), and by whoever calls `trigger`; all eight transfer modes; byte and word,
 //   every increment mode, 20-bit addresses; fixed and round-robin priority; DMAIFG, DMAIV and the interrupt;
 //   ENNMI with DMAABORT. The CPU is stalled for 2 MCLK per transfer plus FRAM wait states plus kSyncCycles

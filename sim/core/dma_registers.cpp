@@ -12,7 +12,8 @@ namespace {
 
 // Trigger numbers that somebody raises (TI header msp430fr5994.h, DMAxTSEL).
 bool modelled(int number) {
-    return number <= 9 || (number >= 14 && number <= 19) || number == 27 || number >= Dma::kMpyTrigger;
+    return number <= 9 || (number >= 14 && number <= 19) || number == 26 || number == 27 ||
+           number >= Dma::kMpyTrigger;
 }
 
 // Register of the peripheral behind a trigger that siblings lack; 0: all have it.

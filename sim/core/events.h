@@ -21,6 +21,7 @@ enum class Ev : uint8_t {
     TB0,
     Rtc,
     Adc,
+    Comp,
     Lea,
     Mpy,
     Tx0, // eUSCI_A0-A3, B0-B3: transmission or SPI transfer done

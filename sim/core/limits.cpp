@@ -37,6 +37,8 @@ bool Machine::limit_reached(Reason &why) const {
         why = Reason::Writes;
     else if (limits.at_watch && watch_events.size() > limits.watch_from)
         why = Reason::Watch;
+    else if (analog.mark_moved && analog.follower)
+        why = Reason::Instructions;
     else
         return false;
     return true;

@@ -73,6 +73,8 @@ void Machine::reset(ResetKind kind) {
     if (kind == ResetKind::Power) {
         causes = ResetCauses{};
         causes.add(0x02);
+    }
+    if (kind >= ResetKind::Lpm5) {
         randomise(kTinyFirst, kTinyLast);
         for (const MemoryRange &range : ranges)
             if (range.region <= kLeaRam) randomise(range.first, range.last);
@@ -89,12 +91,16 @@ void Machine::reset(ResetKind kind) {
     if (kind >= ResetKind::Bor) mpu.reset(*this);
     if (kind != ResetKind::Puc) {
         dma.reset();
-        constexpr int kCompares[6] = {3, 3, 2, 2, 2, 7}; // TA0-TA4, TB0 (TI header msp430fr5994.h)
-        for (int i = 0; i < 6; ++i) timers[i].init(i, kCompares[i]);
+        for (int i = 0; i < 6; ++i) timers[i].init(i, compares[i]);
     }
     mpy.reset();
     crc16 = Crc16{};
     crc32 = Crc32{};
+    ref.reset();
+    adc.reset();
+    comp.reset();
+    if (kind == ResetKind::Bor || kind == ResetKind::Power) rtc.reset();
+    rtc.masked = kind == ResetKind::Lpm5;
     for (int i = 0; i < 8; ++i) eusci[i].reset(i);
     for (SpiFram &f : spi_frams)
         if (kind == ResetKind::Power) f.power_loss();
@@ -102,6 +108,7 @@ void Machine::reset(ResetKind kind) {
     pins_changed();
     clocks.update(*this);
     wdt.reset(*this);
+    rtc.lines(*this);
     pending = 0;
     gie_hold = in_dma = dead = false;
     fault = Fault{FaultKind::None, 0, ""};
@@ -127,12 +134,17 @@ void Machine::violation(uint32_t address, int cause, const char *format, unsigne
 }
 
 void Machine::reschedule() {
+    rtc.sync(*this);
+    rtc.schedule(*this);
+    if (deep()) return; // nothing else has a clock
     for (Timer &t : timers) {
         t.sync(*this);
         t.schedule(*this);
     }
     for (Eusci &e : eusci) e.schedule(*this);
     wdt.schedule(*this);
+    adc.schedule(*this);
+    comp.schedule(*this);
 }
 
 void Machine::fire(Ev e) {
@@ -143,6 +155,13 @@ void Machine::fire(Ev e) {
         lea.catch_up(*this);
     } else if (e == Ev::Mpy) {
         dma.trigger(*this, Dma::kMpyTrigger);
+    } else if (e == Ev::Adc) {
+        adc.convert(*this);
+    } else if (e == Ev::Rtc) {
+        rtc.sync(*this);
+        rtc.schedule(*this);
+    } else if (e == Ev::Comp) {
+        comp.update(*this);
     } else if (e >= Ev::TA0 && e <= Ev::TB0) {
         Timer &t = timers[i - static_cast<int>(Ev::TA0)];
         t.sync(*this);
@@ -154,10 +173,17 @@ void Machine::fire(Ev e) {
     }
 }
 
+// DMA that is due goes before the next instruction, also when a run ends here. Channels may trigger each
+// other for ever: then the run ends so many cycles late.
+bool Machine::dma_due() const {
+    constexpr uint64_t kEndless = 1 << 20;
+    return dma.due(n.cycles) && n.cycles < limit + kEndless;
+}
+
 // Events and DMA that are due; a transfer takes time in which further events become due.
 void Machine::settle() {
     fire_due();
-    while (dma.due(n.cycles) && n.cycles < limit) { // channels may trigger each other for ever
+    while (dma_due()) {
         dma.service(*this);
         close_watches();
         fire_due();
@@ -265,6 +291,14 @@ const Op *Machine::service(const Op *next, bool started, Reason &why) {
             return nullptr;
         }
         if (started && limit_reached(why)) return nullptr;
+        if (deep()) { // interrupts wake it by a reset
+            if (limits.at_sleep) {
+                why = Reason::Asleep;
+                return nullptr;
+            }
+            if (!leave_deep() && !sleep_deep(why)) return nullptr;
+            continue;
+        }
         if (gie_hold && !(r[kSr] & kCpuOff)) {
             gie_hold = false;
             stop_at = 0; // look again after one more instruction
@@ -330,8 +364,7 @@ template <bool Profiled> Reason Machine::loop(const Op *until) {
             fetch(next);
             next = next->fn(*this, next);
             if (SW_UNLIKELY(next == until)) {
-                while (dma.due(n.cycles) && n.cycles < limit)
-                    dma.service(*this); // the CPU is stalled before it gets here
+                while (dma_due()) dma.service(*this); // the CPU is stalled before it gets here
                 why = Reason::Until;
                 break;
             }

@@ -8,8 +8,11 @@
 // Not modelled: contents of boot ROM, arbitration between bus masters other than the DMA stall.
 #pragma once
 
+#include "adc12.h"
+#include "analog.h"
 #include "board.h"
 #include "callgraph.h"
+#include "comp.h"
 #include "counters.h"
 #include "crc16.h"
 #include "crc32.h"
@@ -26,7 +29,9 @@
 #include "mpu.h"
 #include "mpy32.h"
 #include "op.h"
+#include "ref.h"
 #include "reset.h"
+#include "rtc.h"
 #include "spi_fram.h"
 #include "timer.h"
 #include "wdt.h"
@@ -36,6 +41,12 @@
 namespace sw {
 
 const char *peripheral_name(uint32_t address);
+
+struct Gap { // registers that this device does not have, or that are not modelled on it
+    uint32_t first, last;
+    std::string name;
+    bool there;
+};
 
 struct MemoryRange {
     Region region;
@@ -99,18 +110,25 @@ struct Machine {
     Mpu mpu;
     Clocks clocks;
     Events events;
-    Timer timers[6]; // TA0-TA4, TB0
-    Eusci eusci[8];  // A0-A3, B0-B3
+    Timer timers[6];                      // TA0-TA4, TB0
+    int compares[6] = {3, 3, 2, 2, 2, 7}; // registers of each (TI header msp430fr5994.h), or of its data file
+    Eusci eusci[8];                       // A0-A3, B0-B3
     std::vector<SpiFram> spi_frams;
     uint64_t external_writes = 0; // bytes that external FRAMs stored
     std::vector<SerialByte> uart_log;
     Crc16 crc16;
     Crc32 crc32;
+    Analog analog;
+    Ref ref;
+    Adc12 adc;
+    Comp comp;
+    Rtc rtc;
     Vectors vectors;
-    std::vector<MemoryRange> absent; // registers that this device does not have
-    uint64_t lpm_rest[5] = {};       // of lpm_ns: parts of a nanosecond, so that slices of sleep sum up
-    uint64_t pending = 0;            // interrupts raised from outside, by vector index
-    uint64_t lines = 0;              // interrupts that peripherals request, by vector index
+    std::vector<Gap> gaps;
+    uint64_t lpm_rest[Counters::kModes] =
+        {};               // of lpm_ns: parts of a nanosecond, so that slices of sleep sum up
+    uint64_t pending = 0; // interrupts raised from outside, by vector index
+    uint64_t lines = 0;   // interrupts that peripherals request, by vector index
     ResetCauses causes;
     ResetKind reset_due = ResetKind::None; // performed between two instructions
     bool violations_reset = false;         // passwords: reset as silicon does, instead of raising
@@ -158,6 +176,10 @@ struct Machine {
     }
     bool is_absent(uint32_t address) const; // a register that this device does not have (peripherals.cpp)
     void reschedule(); // clocks or listeners changed: every peripheral names its next event again
+    void set_supply(double volts);
+    bool wakes() const; // an interrupt or a reset is due: a sleeping CPU goes on
+    double now_s() const { return cs.time_s(n.cycles); }
+    uint64_t cycle_at(double time_s) const; // the first cycle not before that time, at the present clock
     void set_line(Irq source, bool on) {
         uint64_t bit = vectors.bit(source);
         if (SW_UNLIKELY(on && bit == 0)) no_vector(source);
@@ -169,7 +191,10 @@ struct Machine {
     void external_written();                    // an external FRAM has stored a byte (limits.cpp)
     uint64_t nvm_writes() const;                // those that limits count
     [[noreturn]] SW_COLD void no_vector(Irq source) const;
-    int low_power_mode() const; // sleep.cpp: 0-4, of a sleeping CPU
+    int low_power_mode() const; // sleep.cpp: 0-4, 5: LPM3.5, 6: LPM4.5, of a sleeping CPU
+    // Loss of power and back: SVSH reports it where it was enabled. Not counted: a supply books its charge.
+    void brown_out(bool counted);
+    void pass_time(double seconds);
 
     // --- host access: no cycles, no events (bus.cpp)
     void host_read(uint32_t address, uint8_t *out, uint32_t size) const;
@@ -211,10 +236,16 @@ struct Machine {
     Reason enter(const Op *until);
     void record(const Op *next);
     const Op *service(const Op *next, bool started, Reason &why);
+    bool dma_due() const;
     void settle(); // events and DMA that are due
     void fire(Ev e);
     void acknowledge(int index);
     bool sleep(Reason &why); // sleep.cpp
+    bool deep() const;       // lpm5.cpp: asleep without the core supply
+    uint64_t deep_sources() const;
+    void enter_deep();
+    bool leave_deep();
+    bool sleep_deep(Reason &why);
     void wake_up();
     void pass(int mode, uint64_t cycles);
     bool keeps_awake(Ev e) const;

@@ -19,6 +19,10 @@ bool Machine::set_option(const std::string &name, double value) {
         clocks.lfxt_hz = static_cast<uint32_t>(value);
     else if (name == "hfxt_hz")
         clocks.hfxt_hz = static_cast<uint32_t>(value);
+    else if (name == "ref_settle_us")
+        ref.settle_s = value * 1e-6;
+    else if (name == "temperature_c")
+        analog.temperature_c = value;
     else
         return false;
     clocks.update(*this);

@@ -47,7 +47,7 @@ constexpr Block kBlocks[] = { // TI header msp430fr5994.h
     {0x15C, 0x15D, "WDT_A", port<&Machine::wdt>()},
     {0x160, 0x17F, "CS", port<&Machine::cs>()},
     {0x180, 0x19F, "SYS", port<&Machine::board>()},
-    {0x1B0, 0x1BF, "REF_A", {}},
+    {0x1B0, 0x1BF, "REF_A", port<&Machine::ref>()},
     {0x200, 0x27F, "GPIO", port<&Machine::board>()},
     {0x320, 0x33F, "GPIO PJ", port<&Machine::board>()},
     {0x340, 0x37F, "Timer_A0", port<&Machine::timers, 0>()},
@@ -55,7 +55,7 @@ constexpr Block kBlocks[] = { // TI header msp430fr5994.h
     {0x3C0, 0x3FF, "Timer_B0", port<&Machine::timers, 5>()},
     {0x400, 0x43F, "Timer_A2", port<&Machine::timers, 2>()},
     {0x440, 0x47F, "Timer_A3", port<&Machine::timers, 3>()},
-    {0x4A0, 0x4BF, "RTC_C", {}},
+    {0x4A0, 0x4BF, "RTC_C", port<&Machine::rtc>()},
     {0x4C0, 0x4EF, "MPY32", port<&Machine::mpy>()},
     {0x500, 0x53F, "DMA", port<&Machine::dma>()},
     {0x540, 0x56F, "DMA channels 3 to 5", port<&Machine::dma>()},
@@ -69,8 +69,8 @@ constexpr Block kBlocks[] = { // TI header msp430fr5994.h
     {0x6C0, 0x6FF, "eUSCI_B2", port<&Machine::eusci, 6>()},
     {0x700, 0x73F, "eUSCI_B3", port<&Machine::eusci, 7>()},
     {0x7C0, 0x7FF, "Timer_A4", port<&Machine::timers, 4>()},
-    {0x800, 0x89F, "ADC12_B", {}},
-    {0x8C0, 0x8CF, "COMP_E", {}},
+    {0x800, 0x89F, "ADC12_B", port<&Machine::adc>()},
+    {0x8C0, 0x8CF, "COMP_E", port<&Machine::comp>()},
     {0x980, 0x9AF, "CRC32", port<&Machine::crc32>()},
     {0x9C0, 0x9CF, "AES256", {}},
     {0xA80, 0xAFF, "LEA", port<&Machine::lea>()},
@@ -101,9 +101,15 @@ const Block &block_at(uint32_t address) {
           peripheral_name(address));
 }
 
-[[noreturn]] SW_COLD void absent_register(uint32_t address) {
-    raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
-          peripheral_name(address));
+void check_present(const std::vector<Gap> &gaps, uint32_t address) {
+    for (const Gap &gap : gaps) {
+        if (address < gap.first || address > gap.last) continue;
+        if (gap.there)
+            raise(FaultKind::Unmodelled, address, "register 0x%05X (%s) is not modelled", address,
+                  gap.name.c_str());
+        raise(FaultKind::Vacant, address, "register 0x%05X: this device has no %s", address,
+              gap.name.c_str());
+    }
 }
 
 } // namespace
@@ -113,7 +119,7 @@ const char *peripheral_name(uint32_t address) {
 }
 
 bool Machine::is_absent(uint32_t address) const {
-    for (const MemoryRange &gap : absent)
+    for (const Gap &gap : gaps)
         if (address >= gap.first && address <= gap.last) return true;
     return false;
 }
@@ -121,7 +127,7 @@ bool Machine::is_absent(uint32_t address) const {
 uint16_t Machine::peripheral_read(uint32_t address) {
     ++n.reads[kPeripheral];
     if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.read(*this, address); // inner loops live here
-    if (SW_UNLIKELY(is_absent(address))) absent_register(address);
+    check_present(gaps, address);
     const Block &block = block_at(address);
     if (SW_UNLIKELY(!block.port.read)) unmodelled(address);
     return block.port.read(*this, address);
@@ -130,7 +136,7 @@ uint16_t Machine::peripheral_read(uint32_t address) {
 void Machine::peripheral_write(uint32_t address, uint16_t value, uint16_t lanes) {
     ++n.writes[kPeripheral];
     if (SW_LIKELY(address - 0x4C0 < 0x30)) return mpy.write(*this, address, value, lanes);
-    if (SW_UNLIKELY(is_absent(address))) absent_register(address);
+    check_present(gaps, address);
     const Block &block = block_at(address);
     if (SW_UNLIKELY(!block.port.write)) unmodelled(address);
     block.port.write(*this, address, value, lanes);

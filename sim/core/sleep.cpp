@@ -3,7 +3,7 @@
 //
 // Modelled: LPM0-LPM4 by the SR bits; a clock that a running peripheral requests stays on (CSCTL6) and lifts
 //   the mode to the one that has it; time, wake-ups and their cycles per mode; halt when nothing can wake.
-// Not modelled: LPM3.5 and LPM4.5 (PMMREGOFF raises).
+// Not modelled: LPM3.5 and LPM4.5 are in lpm5.cpp.
 // ASSUMPTION clock-request: Timer_A/B, WDT_A and eUSCI request their clock as long as they run (SLAU367 CS).
 // ASSUMPTION lpm-wake: waking takes 6 us from LPM1-2 and 6.6 us + 2 / fDCO from LPM3-4 (SLASE54 wake-up
 // times); from LPM0 nothing beyond the interrupt (measured on boards at 16 MHz), option `lpm0_wake_ns`.
@@ -12,7 +12,7 @@
 namespace sw {
 
 int Machine::requested_by(Clk c) const {
-    int users = wdt.uses(c);
+    int users = wdt.uses(c) + adc.uses(c);
     for (const Timer &t : timers) users += t.uses(c);
     for (const Eusci &e : eusci) users += e.uses(c);
     return users;
@@ -21,6 +21,7 @@ int Machine::requested_by(Clk c) const {
 // The mode that the device is in: the one of SR, or a lighter one while a clock is requested.
 int Machine::low_power_mode() const {
     uint32_t sr = r[kSr];
+    if (deep()) return rtc.running() ? 5 : 6;
     int mode = !(sr & kScg1) ? (sr & kScg0 ? 1 : 0) : !(sr & kScg0) ? 2 : sr & kOscOff ? 4 : 3;
     bool aclk = (cs.ctl[6] & 1) && requested_by(Clk::Aclk);
     bool smclk = (cs.ctl[6] & 4) && requested_by(Clk::Smclk);
@@ -31,7 +32,8 @@ int Machine::low_power_mode() const {
 bool Machine::keeps_awake(Ev e) const {
     bool gie = r[kSr] & kGie;
     if (e == Ev::Wdt) return !wdt.interval() || (gie && (board.sfrie & 1));
-    if (e >= Ev::Tx0 || e == Ev::Lea || e == Ev::Mpy || e == Ev::Adc) return true; // work that ends by itself
+    if (e >= Ev::Tx0 || e == Ev::Lea || e == Ev::Mpy || e == Ev::Adc || e == Ev::Comp)
+        return true; // work that ends by itself
     return gie;
 }
 

@@ -21,6 +21,7 @@ namespace sw {
 // Derived from the rest, or valid inside run() only: a fresh machine has them right.
 template <class A> void visit(A &, OpTable &) {}
 template <class A> void visit(A &, const Op *&) {}
+template <class A> void visit(A &, const Follower *&) {}
 
 template <class A> void visit(A &a, Memory &memory) {
     if (count(a, memory.size()) != memory.size()) throw BadState("memory of another size");
@@ -46,7 +47,7 @@ SW_STATE(Lea, cnf0, cnf2, pmctl, pmdst, pms1, pms0, pmcb, cmdstat, mctl, ie, ifg
          done_at, counted_to, job, page_write, code_ram, config)
 SW_STATE(Wdt, ctl, touched, start, count)
 SW_STATE(Board, sfrie, sfrifg, sfrrpcr, pmmctl0, pm5ctl0, pmmifg, pmm_unlocked, rcctl, sysctl, system_nmi,
-         user_nmi, gpio, driven, level)
+         user_nmi, gpio, frozen, frozen_out, frozen_dir, driven, level)
 SW_STATE(Mpu, ctl0, ctl1, segb2, segb1, sam, ipc0, ipsegb2, ipsegb1, unlocked, on)
 SW_STATE(Domain, num, den, base_cycle, base_tick, rest)
 SW_STATE(Clocks, vlo_hz, modosc_hz, lfxt_hz, hfxt_hz, smclk_off, aclk_off, domain)
@@ -59,6 +60,14 @@ SW_STATE(SpiFram, bus, port, pin, size, device_id, pages, status, selected, writ
 SW_STATE(SerialByte, port, value, cycle, time_s)
 SW_STATE(Crc16, data, result)
 SW_STATE(Crc32, result, crc16)
+SW_STATE(Level, volts, ratio)
+SW_STATE(Analog, supply_v, temperature_c, follower, mark_moved, level, driven)
+SW_STATE(Ref, settle_s, ctl, ready_s, on)
+SW_STATE(Adc12, ctl, low, high, flags, enables, other_flags, other_enables, control, memory, busy, in_sequence, at,
+         done_tick)
+SW_STATE(Comp, ctl, interrupts, out, ready, mark)
+SW_STATE(Rtc, unlocked, ctl0, ctl13, ps, time, year, alarm, count, converted, phase, anchor, masked)
+SW_STATE(Gap, first, last, name, there)
 SW_STATE(Vectors, of)
 SW_STATE(MemoryRange, region, first, last)
 SW_STATE(ResetCauses, pending)
@@ -73,9 +82,9 @@ SW_STATE(CallGraph, nodes, stack, children)
 SW_STATE(Machine,
          r, stop_at, nvm_stop, n, frctl, op, in_dma, gie_hold, mpy, read_region, write_region, initialised, memory,
          ops,
-         cs, dma, lea, wdt, board, mpu, clocks, events, timers, eusci, spi_frams, external_writes, uart_log, crc16, crc32,
-         vectors, absent, lpm_rest, pending, lines, causes, reset_due, violations_reset, lpm0_wake_ns, limit, limits,
-         dead, random_state,
+         cs, dma, lea, wdt, board, mpu, clocks, events, timers, compares, eusci, spi_frams, external_writes, uart_log,
+         crc16, crc32, analog, ref, adc, comp, rtc, vectors, gaps, lpm_rest, pending, lines, causes, reset_due,
+         violations_reset, lpm0_wake_ns, limit, limits, dead, random_state,
          allow_uninitialised, ranges, watches, watch_events, watch_open, profiling, function_of, profile,
          profile_slot, profile_mark, calls, tracing, trace, fault)
 // clang-format on
@@ -93,6 +102,12 @@ bool same(const MemoryRange &a, const MemoryRange &b) {
 bool same(const std::vector<MemoryRange> &a, const std::vector<MemoryRange> &b) {
     return a.size() == b.size() &&
            std::equal(a.begin(), a.end(), b.begin(), [](auto &x, auto &y) { return same(x, y); });
+}
+
+bool same(const std::vector<Gap> &a, const std::vector<Gap> &b) {
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](auto &x, auto &y) {
+               return x.first == y.first && x.last == y.last && x.name == y.name && x.there == y.there;
+           });
 }
 
 // The regions of a device are its own; a page may be watched, hold code, belong to a running LEA command or
@@ -141,6 +156,8 @@ void check_parts(const Machine &m, const Machine &fresh) {
     for (uint32_t value : m.r) need(value <= kAddressMask, "register");
     need(m.cs.mclk_hz != 0 && m.dma.requested < 1u << Dma::kChannels, "clock system or DMA");
     need(m.dma.first < Dma::kChannels && m.dma.bursting >= -1 && m.dma.bursting < Dma::kChannels, "DMA");
+    need(m.rtc.time[5] >= 1 && m.rtc.time[5] <= 12, "RTC_C");
+    need(m.adc.at < Adc12::kMemories, "ADC12_B");
     need(m.watch_open <= m.watch_events.size(), "watch log");
     need(!m.lea.busy || (m.lea.config && lea_command(m.lea.job.code)), "LEA command");
 }
@@ -158,7 +175,7 @@ void load_state(Machine &m, const std::string &state) {
     Reader in(state);
     in(m);
     need(in.rest() == 0, "bytes behind the state");
-    need(same(m.ranges, fresh.ranges) && same(m.absent, fresh.absent), "memory of another device");
+    need(same(m.ranges, fresh.ranges) && same(m.gaps, fresh.gaps), "memory of another device");
     check_pages(m, fresh);
     check_parts(m, fresh);
     check_profile(m);

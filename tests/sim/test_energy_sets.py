@@ -140,8 +140,9 @@ def test_bad_files(tmp_path, old, new, text):
 def test_every_counter_has_a_price_or_a_place_where_its_cost_lies():
     """A counter that somebody adds belongs into one of these lists, or this fails."""
     from sim.counters import BESIDE, COST_ELSEWHERE
+    from sim.energy import MODES
 
-    asleep = {f"lpm{k}_{what}" for k in range(5) for what in ("ns", "wakeups")}
+    asleep = {f"{mode}_{what}" for mode in MODES for what in ("ns", "wakeups")}
     known = [*sim.EVENTS, *BESIDE, *COST_ELSEWHERE, *asleep, "resets"]
     assert sorted(known) == sorted(Counters.__dataclass_fields__)
 

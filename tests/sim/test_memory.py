@@ -152,7 +152,6 @@ FAULTS = [
     ),
     ([0x40B2, 0x0001, 0x033A], sim.Unmodelled, "unmodelled", "port J has no interrupts"),
     ([0x40B2, 0xA511, 0x0140], sim.Unmodelled, "unmodelled", "WPROT"),
-    ([0x40B2, 0xA510, 0x0120], sim.Unmodelled, "unmodelled", "PMMREGOFF"),
 ]
 
 
