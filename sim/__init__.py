@@ -40,10 +40,11 @@ from .errors import (  # noqa: E402
     UnknownSymbol,
     Unmodelled,
 )
+from .harvest import Bench, Harvested  # noqa: E402
 from .host import UartByte  # noqa: E402
 from .lea import LeaModel  # noqa: E402
 from .machine import Machine, Stop, WatchEvent  # noqa: E402
-from .supply import Bench, Harvested, PoweredMachine, Starved  # noqa: E402
+from .supply import PoweredMachine, Starved  # noqa: E402
 from .trace import Trace  # noqa: E402
 
 __all__ = [
