@@ -19,8 +19,8 @@ from .ops import Conv2d, FullyConnected
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
-_MAX_TABLE_WORDS = 1536
-"""Of lists of taps that one layer may have in low FRAM: masks without columns would fill it."""
+_TABLE_SHARE = 3
+"""Lists of taps may take one part in so many of low FRAM: masks without columns would fill it."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,30 @@ def plan_lea(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: b
         return {}
     if "lea_ram" not in target.regions:
         raise TargetError(f"{target.name} has no LEA; use backend cpu")
-    chosen = {}
+    offers: dict[str, list[LeaLayer]] = {}
     for node in graph.nodes:
         if node.params is None:
             continue
-        fitting = (c for c in candidates(graph, node, target, overlap) if c.packed.table_words <= _MAX_TABLE_WORDS)
-        best = min(fitting, key=lambda c: c.total, default=None)
-        if best is not None and (backend == "lea" or best.total < sum(cpu_cycles(graph, node, target))):
-            chosen[node.name] = best
+        limit = sum(cpu_cycles(graph, node, target))
+        offers[node.name] = [
+            offer
+            for offer in sorted(candidates(graph, node, target, overlap), key=lambda c: c.total)
+            if backend == "lea" or offer.total < limit
+        ]
+    return _within_tables(offers, (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2)
+
+
+def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str, LeaLayer]:
+    """The best offer for each node, while all lists of taps fit `words`; the longest list gives way first."""
+    chosen = {name: found[0] for name, found in offers.items() if found}
+    while sum(c.packed.table_words for c in chosen.values()) > words:
+        name = max(chosen, key=lambda n: chosen[n].packed.table_words)
+        most = chosen[name].packed.table_words
+        shorter = [c for c in offers[name] if c.packed.table_words < most]
+        if shorter:
+            chosen[name] = shorter[0]
+        else:
+            del chosen[name]
     return chosen
 
 

@@ -258,6 +258,7 @@ void set_breakpoints(Machine &m, const std::vector<uint32_t> &addresses) {
 } // namespace
 
 NB_MODULE(_core, m) {
+    nb::set_leak_warnings(false); // worker processes end with machines alive
     m.attr("SOURCE_HASH") = SW_CORE_HASH;
     nb::class_<Machine>(m, "Machine")
         .def(nb::new_(&make), "ranges"_a, "seed"_a, "allow_uninitialised"_a)
