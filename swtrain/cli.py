@@ -6,110 +6,16 @@ the commands that train or export.
 
 from __future__ import annotations
 
-import functools
 import json
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from . import __version__
-from .errors import ExportError, SwtrainError
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-WIDTH = 120
-"""Columns where there is no terminal to ask: a log or a pipe."""
-
-console = Console() if Console().is_terminal else Console(width=WIDTH)
-log = Console(stderr=True)
-
-
-def _known_errors(command: F) -> F:
-    """Show errors of the three packages as one line."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        from codegen.errors import CodegenError
-
-        known: tuple[type[Exception], ...] = (SwtrainError, CodegenError)
-        try:
-            from sim.errors import SimError
-
-            known = (*known, SimError)
-        except ImportError:  # a core that was never built: only `sim` and `doctor` need it
-            pass
-        try:
-            return command(*args, **kwargs)
-        except known as e:
-            raise click.ClickException(" ".join(str(e).split())) from e
-        except ModuleNotFoundError as e:
-            if e.name != "torch":
-                raise
-            _fail(f"{e.name} is not installed; training needs it: pip install -c constraints.txt 'swtrain[train]'")
-        except KeyboardInterrupt:
-            resume = "; go on with --resume" if command.__name__ == "train" else "; run the command again"
-            _fail(f"interrupted, nothing is half-written{resume}")
-
-    return run  # type: ignore[return-value]
-
-
-def _fail(message: str) -> NoReturn:
-    raise click.ClickException(message)
-
-
-@contextmanager
-def _bar_after(seconds: float) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr as soon as the work has taken ``seconds``, fed with (done, total)."""
-    began = time.monotonic()
-    columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
-    bar = Progress(*columns, console=log, disable=not log.is_terminal, transient=True)
-    task = bar.add_task("simulating", total=None)
-
-    def show(done: int, total: int) -> None:
-        if not bar.live.is_started and time.monotonic() - began > seconds:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        bar.stop()
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on stderr, fed with (what, done, total)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=log, disable=not log.is_terminal) as progress:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total)
-                if not log.is_terminal:
-                    log.print(f"{what}: {total} runs", highlight=False)
-            progress.update(tasks[what], completed=done)
-
-        yield show
-
-
-class _OutPath(click.Path):
-    """A path to write; an empty one is a shell variable that was never set."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("is empty", param, ctx)
-        return super().convert(value, param, ctx)
+from .errors import ExportError
+from .terminal import OutPath, bar, bar_after, console, fail, known_errors
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -126,10 +32,10 @@ def main() -> None:
 @click.option("--levels", help="Sparsity in percent of each level, sparsest first, as 60.24,40.50,20.70.")
 @click.option("--strategy", help="sequential (default), joint, hybrid, auto, or sw-train, the paper's way.")
 @click.option("--seed", type=int, help="Same seed, same weights on the same machine.")
-@click.option("--out", type=_OutPath(), required=True, help="Folder of the run.")
+@click.option("--out", type=OutPath(), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
-@_known_errors
+@known_errors
 def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overrides: Any) -> None:
     """Train one set of weights that holds nested sparse models, and export it."""
     from .config import load_config, parse_config
@@ -149,7 +55,7 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
     try:
         graph = export_run(out)
     except ExportError as error:
-        _fail(f"{out}: trained and kept (see swtrain test), but can't be exported: {error}")
+        fail(f"{out}: trained and kept (see swtrain test), but can't be exported: {error}")
     table = Table(title=f"{settings.model}, {settings.strategy}, {settings.dataset}")
     for name in ("sparsity %", "weights", "of", "test accuracy %"):
         table.add_column(name, justify="right")
@@ -164,8 +70,8 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 @click.option("--level", help="Only this level, by its sparsity.")
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
-@click.option("--results", type=_OutPath(), help="Put the figures of RUNS into this JSON table, and make its page.")
-@_known_errors
+@click.option("--results", type=OutPath(), help="Put the figures of RUNS into this JSON table, and make its page.")
+@known_errors
 def test_command(
     runs: tuple[Path, ...], level: str | None, dataset: str | None, data: str | None, results: Path | None
 ) -> None:
@@ -195,7 +101,7 @@ def test_command(
 
 @main.command("emit-c")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=_OutPath(), required=True, help="Folder of the C project.")
+@click.option("--out", type=OutPath(), required=True, help="Folder of the C project.")
 @click.option("--target", default="msp430fr5994", show_default=True, help="Board.")
 @click.option(
     "--backend",
@@ -205,7 +111,7 @@ def test_command(
     help="auto: each layer where it is cheaper. Results are the same bits.",
 )
 @click.option("--overlap/--no-overlap", default=True, help="CPU and DMA work while the LEA runs [default: overlap].")
-@_known_errors
+@known_errors
 def emit_c(run: Path, out: Path, target: str, backend: str, overlap: bool) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import emit_project, write_project
@@ -245,7 +151,7 @@ def emit_c(run: Path, out: Path, target: str, backend: str, overlap: bool) -> No
     show_default=True,
     help="zig (clang, built in), gcc (msp430-elf-gcc) or host.",
 )
-@_known_errors
+@known_errors
 def build(project: Path, toolchain: str) -> None:
     """Compile an emitted PROJECT: ELF, Intel HEX, TI-TXT, map and sizes."""
     from codegen.build import build as run_build
@@ -261,7 +167,7 @@ def build(project: Path, toolchain: str) -> None:
 @main.command("sim")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--inputs", default=100, show_default=True, help="Test inputs to simulate at every level.")
-@click.option("--json", "json_file", type=_OutPath(), help="Write the report, and a picture beside it.")
+@click.option("--json", "json_file", type=OutPath(), help="Write the report, and a picture beside it.")
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
 @click.option("--toolchain", default="zig", show_default=True, help="Whose ELF: zig or gcc.")
@@ -270,7 +176,7 @@ def build(project: Path, toolchain: str) -> None:
 @click.option("--max-latency-s", multiple=True, metavar="[LEVEL=]S", help="Limit; exit 1 when missed. Repeatable.")
 @click.option("--max-energy-j", multiple=True, metavar="[LEVEL=]J", help="Limit; exit 1 when missed. Repeatable.")
 @click.option("--min-accuracy", multiple=True, metavar="[LEVEL=]PERCENT", help="Limit; exit 1 when missed. Repeatable.")
-@_known_errors
+@known_errors
 def sim_command(
     project: Path,
     inputs: int,
@@ -300,12 +206,12 @@ def sim_command(
     wanted = [parse_limit(field, text, names) for field, texts in limits.items() for text in texts]
     if json_file is not None:
         if json_file.suffix == ".png":
-            _fail(f"--json {json_file} would be overwritten by the picture; give it another ending, such as .json")
+            fail(f"--json {json_file} would be overwritten by the picture; give it another ending, such as .json")
         check_writable(json_file)
         check_writable(json_file.with_suffix(".png"))
     find_build(project, toolchain)
     loaded = load_dataset(dataset or str(graph.meta.get("dataset", "mnist-subset")), data)
-    with _bar() as progress:
+    with bar() as progress:
         report = summarize(project, loaded, inputs, toolchain=toolchain, energy=energy, jobs=jobs, progress=progress)
     console.print(tables(report))
     run = report.run
@@ -320,7 +226,7 @@ def sim_command(
         console.print(f"{json_file}, {json_file.with_suffix('.png')}", highlight=False)
     missed = check_limits(report, wanted)
     if missed:
-        _fail("; ".join(missed))
+        fail("; ".join(missed))
 
 
 @main.command()
@@ -343,9 +249,9 @@ def sim_command(
 @click.option("--watch", multiple=True, metavar="SYMBOL", help="Show writes to this word in the .vcd. Repeatable.")
 @click.option("--split", metavar="SYMBOL", help="Split the cost by the value of this word, such as a layer's number.")
 @click.option(
-    "--trace", type=_OutPath(), help="FILE.vcd: words, serial bytes and the supply. Else instructions, as text."
+    "--trace", type=OutPath(), help="FILE.vcd: words, serial bytes and the supply. Else instructions, as text."
 )
-@click.option("--profile", type=_OutPath(), help="Folded stacks for a flame graph; a table by function as well.")
+@click.option("--profile", type=OutPath(), help="Folded stacks for a flame graph; a table by function as well.")
 @click.option(
     "--profile-unit",
     type=click.Choice(["cycles", "picojoules"]),
@@ -355,7 +261,7 @@ def sim_command(
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result; - prints it.")
 @click.option("--gdb", type=click.IntRange(0, 65535), metavar="PORT", help="Wait for gdb on this port (loopback).")
-@_known_errors
+@known_errors
 def run(elf: Path, uart: bool, json_file: Path | None, gdb: int | None, **options: Any) -> None:
     """Run any ELF on the simulated MCU and report cycles, time and energy.
 
@@ -391,7 +297,7 @@ def run(elf: Path, uart: bool, json_file: Path | None, gdb: int | None, **option
         click.echo(f"waiting for gdb: target remote localhost:{server.port}")
         server.serve()
         return
-    with _bar_after(2.0) as progress:
+    with bar_after(2.0) as progress:
         result = run_elf(elf, settings, progress)
     if json_file == Path("-"):
         click.echo(result.to_json())
@@ -404,13 +310,13 @@ def run(elf: Path, uart: bool, json_file: Path | None, gdb: int | None, **option
     if result.stop == INTERRUPTED:
         raise click.exceptions.Exit(130)
     if settings.until is not None and result.stop != "until":
-        _fail(f"did not arrive at {settings.until}: {result.stop} at {result.pc}")
+        fail(f"did not arrive at {settings.until}: {result.stop} at {result.pc}")
 
 
 @main.command()
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--toolchain", default="zig", show_default=True, help="Whose image: zig or gcc.")
-@_known_errors
+@known_errors
 def flash(project: Path, toolchain: str) -> None:
     """Write a built PROJECT to a board with mspdebug (driver tilib)."""
     from codegen.build import find_build
@@ -421,9 +327,9 @@ def flash(project: Path, toolchain: str) -> None:
 
 
 @main.command("lea-probe")
-@click.argument("out", type=_OutPath())
+@click.argument("out", type=OutPath())
 @click.option("--toolchain", default="zig", show_default=True, help="zig or gcc.")
-@_known_errors
+@known_errors
 def lea_probe(out: Path, toolchain: str) -> None:
     """Build the firmware that measures a board's LEA into the folder OUT."""
     from codegen.probe import build_probe
@@ -434,7 +340,7 @@ def lea_probe(out: Path, toolchain: str) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_known_errors
+@known_errors
 def doctor(as_json: bool) -> None:
     """Say what is installed and what is missing; exit 1 when something required is."""
     from .doctor import examine
@@ -452,7 +358,7 @@ def doctor(as_json: bool) -> None:
         console.print(table)
     broken = [f.what for f in findings if f.required and not f.ok]
     if broken:
-        _fail(f"required and missing: {', '.join(broken)}")
+        fail(f"required and missing: {', '.join(broken)}")
 
 
 if __name__ == "__main__":

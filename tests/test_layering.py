@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show"}
+APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "terminal"}
 TORCH = {"batches", "export", "models", "nested", "optim", "runs", "sparsity", "strategies", "train"}
 
 
