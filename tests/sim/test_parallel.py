@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,12 @@ _start:
 count: .word 0
     .size count, 2
 """
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    """The functions below travel by the name of this module, which workers must find."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
 
 
 def counted(cycles: int, m: sim.Machine) -> tuple[int, int, bytes]:
