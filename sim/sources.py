@@ -85,7 +85,7 @@ class PowerLaw:
         if p == 0:
             return farads * (v0 - v1) / i
         if i * max(v0, v1) < 1e-5 * p:  # the closed form cancels there: two terms of its series
-            return farads * ((v1 * v1 - v0 * v0) / (2 * p) + i * (v1**3 - v0**3) / (3 * p * p))
+            return farads * ((v1 * v1 - v0 * v0) / 2 + i / p * (v1**3 - v0**3) / 3) / p
         rest0, rest1 = p - i * v0, p - i * v1
         if rest0 * rest1 <= 0:
             return FOREVER

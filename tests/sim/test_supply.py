@@ -119,6 +119,8 @@ def test_charging_time_without_leakage():
     small = sources.PowerLaw(1e-3).advance(1.0, 4e-9, 100e-6, math.inf, 0.0, 3.0)  # the other side of the series
     assert tiny.dt_s == pytest.approx(0.5 * 100e-6 * 8 / 1e-3)
     assert small.dt_s == pytest.approx(tiny.dt_s, rel=1e-4)
+    for watts in (1e-300, 5e-324):  # so little that its square is 0
+        assert sources.PowerLaw(watts).advance(1.0, 0.0, 1e-3, 10.0, 0.3, 5.5).volts == pytest.approx(1.0)
 
 
 def test_charging_through_a_resistance_as_published():
