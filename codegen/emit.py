@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,50 +24,19 @@ from .column import ColumnLayer
 from .errors import GraphFileError
 from .files import replace_folder
 from .ir import Graph
+from .layers import KINDS, LOAD, Emission, common
 from .lea import plan_lea
-from .memory import Buffer, MemoryPlan, plan_memory
-from .ops import Array, AvgPool, Conv2d, WeightedOp
+from .memory import MemoryPlan, plan_memory
 from .packing import Packed, PackedModel, pack_weights
 from .passes import fuse_relu
 from .serialize import graph_arrays, graph_to_dict, load_graph, npz_bytes
 from .target import TargetSpec
-from .tiling import LOAD, Layer, Schedule, plan_schedule
+from .tiling import Schedule, plan_schedule
 
 MANIFEST = "project.json"
 FORMAT = 1
 BUILDS = ("zig", "gcc", "host")
 """Sub-folders that `build` makes, one for each toolchain."""
-
-_SOURCES = {
-    "load": ["src/sw_io.c"],
-    "store": ["src/sw_io.c"],
-    "conv2d": ["src/sw_conv2d.c", "src/sw_weights.c", "src/sw_io.c"],
-    "fully_connected": ["src/sw_fully_connected.c", "src/sw_weights.c", "src/sw_io.c"],
-    "conv2d_lea": ["src/sw_conv2d_lea.c", "src/sw_io.c"],
-    "fully_connected_lea": ["src/sw_fully_connected_lea.c"],
-    "pool": ["src/sw_pool.c", "src/sw_io.c"],
-    "relu": ["src/sw_relu.c", "src/sw_io.c"],
-}
-_KERNELS = {
-    "store": ["sw_argmax_s16_cpu"],
-    "conv2d": [
-        "sw_conv2d_taps_s16_cpu", "sw_taps_csr_s16_cpu", "sw_taps_dense_s16_cpu", "sw_requant_s16_cpu",
-        "sw_requant15_s16_cpu", "sw_load_u8", "sw_load_u16",
-    ],
-    "fully_connected": [
-        "sw_dot_csr_s16_cpu", "sw_dot_dense_s16_cpu", "sw_requant_s16_cpu", "sw_requant15_s16_cpu",
-        "sw_load_u8", "sw_load_u16",
-    ],
-    "conv2d_lea": [
-        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_load_u16", "sw_gather_rows_s16_dma",
-        "sw_gather_rows_s16_cpu", "sw_clip_s16_cpu", "sw_clip_avgpool_s16_cpu",
-    ],
-    "fully_connected_lea": [
-        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_load_u16", "sw_gather_s16_cpu",
-        "sw_clip_s16_cpu",
-    ],
-    "pool": ["sw_avgpool_s16_cpu", "sw_maxpool_s16_cpu"],
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,6 +66,7 @@ def emit_project(graph: Graph, target: TargetSpec, backend: str = "auto", overla
     packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()})
     schedule = plan_schedule(graph, packed, target, lea)
     plan = plan_memory(graph, schedule, packed, target)
+    emission = Emission(graph, packed, plan)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
     arrays = npz_bytes(graph_arrays(graph))
     digest = hashlib.sha256(structure.encode() + arrays).hexdigest()
@@ -109,10 +79,10 @@ def emit_project(graph: Graph, target: TargetSpec, backend: str = "auto", overla
         "overlap": overlap,
         "generator": f"swtrain {_version()}",
         "digest": digest,
-        "layers": [_layer_context(graph, layer, schedule, plan, packed) for layer in schedule.layers],
+        "layers": [common(emission, layer) | KINDS[layer.kind].context(emission, layer) for layer in schedule.layers],
         "blobs": [_blob_context(p, len(graph.levels)) for p in packed.layers.values()],
-        "sources": _collect(schedule, _SOURCES, ["src/sw_run.c"]),
-        "kernels": _collect(schedule, _KERNELS, []),
+        "sources": _collect(["src/sw_run.c"], (KINDS[layer.kind].sources for layer in schedule.layers)),
+        "kernels": _collect([], (KINDS[layer.kind].kernels for layer in schedule.layers)),
     }
     files: dict[str, str | bytes] = {
         name: _environment().get_template(f"{name}.j2").render(context)
@@ -220,114 +190,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _collect(schedule: Schedule, table: Mapping[str, list[str]], first: list[str]) -> list[str]:
-    names = dict.fromkeys(first)
-    for layer in schedule.layers:
-        names |= dict.fromkeys(table.get(layer.kind, []))
-    return list(names)
-
-
-def _image(plan: MemoryPlan, tensor: str) -> str:
-    b = plan.buffer(tensor)
-    c, h, w = b.shape
-    return f"{{sw_arena + {b.data}, {b.pitch}, {b.plane}, {c}, {h}, {w}, {', '.join(map(str, b.border))}}}"
-
-
-def _layer_context(
-    graph: Graph, layer: Layer, schedule: Schedule, plan: MemoryPlan, packed: PackedModel
-) -> dict[str, Any]:
-    x, y = plan.buffer(layer.x), graph.tensors[layer.y]
-    staged = layer.name in plan.staged
-    start = x.data
-    if layer.node is not None and isinstance(layer.node.op, Conv2d):
-        start -= layer.node.op.padding[0] * x.pitch + layer.node.op.padding[1]
-    context: dict[str, Any] = {
-        "name": layer.name,
-        "kind": layer.kind,
-        "steps": len(layer.steps),
-        "rows_per_step": layer.rows_per_step,
-        "x": f"sw_lea_ram + {start - x.offset}" if staged else f"sw_arena + {start}",
-        "x_words": graph.tensors[layer.x].size,
-        "x_pitch": x.pitch,
-        "x_plane": x.plane,
-        "stage": f"{{sw_arena + {x.offset}, {x.words}}}" if staged else "{0, 0}",
-        "y": _image(plan, layer.y),
-        "y_pitch": plan.buffer(layer.y).pitch,
-        "y_data": f"sw_arena + {plan.buffer(layer.y).data}",
-        "lo": _c_int(y.lo),
-        "hi": y.hi,
-        "comment": "",
-    }
-    if layer.node is not None:
-        op = layer.node.op
-        context["op"] = op
-        context["comment"] = f"{op.kind} {graph.tensors[layer.x].shape} -> {y.shape} {op.attributes() or ''}".rstrip()
-        if isinstance(op, AvgPool):
-            context["multiplier"], context["shift"] = op.scale
-        else:
-            context["multiplier"], context["shift"] = 1, 0
-        if len(y.shape) == 3:
-            context["out_h"], context["out_w"] = y.shape[1:]
-    if isinstance(layer.packed, ColumnLayer):
-        context |= _columns_context(graph, layer, list(packed.layers).index(layer.name), x)
-    elif layer.packed is not None:
-        assert layer.node is not None and layer.node.params is not None
-        p, params = layer.packed, layer.node.params
-        context |= {
-            "requant": f"{{{params.shift}, {_c_int(y.lo)}, {y.hi}}}",
-            "rows": len(params.bias),
-            "bias": [int(b) for b in params.bias],
-            "steps_per_channel": len(layer.steps) // len(params.bias) if layer.kind == "conv2d" else 0,
-            "weights": (
-                f"{{{list(packed.layers).index(layer.name)}, SW_{p.encoding.upper()}, {p.count_bytes}, "
-                f"{params.weight[0].size}, {p.deltas_offset}, {p.counts_offset}}}"
-            ),
-        }
-    return context
-
-
-def _columns_context(graph: Graph, layer: Layer, blob: int, x: Buffer) -> dict[str, Any]:
-    """A layer on the LEA: its groups, their taps as byte offsets from the first element of the window."""
-    assert isinstance(layer.packed, ColumnLayer) and layer.lea is not None and layer.node is not None
-    assert layer.node.params is not None
-    before = graph.tensors[layer.node.output]
-    _, height, width = before.shape if len(before.shape) == 3 else (0, 0, 0)
-    lists = layer.packed.lists()
-    number = {i: k for k, (_, members) in enumerate(lists) for i in members}
-    return {
-        "blob": blob,
-        "constants": layer.packed.constants,
-        "taps": [[int(t) for t in _tap_bytes(layer, group.taps, x)] for group, _ in lists],
-        "counts": [group.counts for group, _ in lists],
-        "groups": [
-            (layer.packed.offsets[i], g.first, g.rows, len(g.weights), number[i])
-            for i, g in enumerate(layer.packed.groups)
-        ],
-        "tile": layer.lea.tile,
-        "width": layer.lea.width,
-        "height": height,
-        "pool": int(layer.lea.pool is not None),
-        "lo": _c_int(before.lo),
-        "hi": before.hi,
-        "gather": f"sw_gather_rows_s16_{'dma' if width and layer.node.op.stride[1] == 1 else 'cpu'}"
-        if isinstance(layer.node.op, Conv2d)
-        else "",
-    }
-
-
-def _tap_bytes(layer: Layer, taps: Array, x: Buffer) -> Array:
-    assert layer.node is not None
-    if not isinstance(layer.node.op, Conv2d):
-        return 2 * taps
-    kh, kw = layer.node.op.kernel
-    channel, row, column = taps // (kh * kw), taps // kw % kh, taps % kw
-    offsets: Array = 2 * (channel * x.plane + row * x.pitch + column)
-    return offsets
-
-
-def _c_int(value: int) -> str:
-    # -32768 is not an int16 literal in C: it is the negation of 32768, a long
-    return "-32767 - 1" if value == -32768 else str(value)
+def _collect(first: list[str], lists: Iterable[tuple[str, ...]]) -> list[str]:
+    return list(dict.fromkeys([*first, *(name for names in lists for name in names)]))
 
 
 def _lines(values: np.ndarray[Any, Any], per_line: int = 16) -> list[str]:
@@ -349,18 +213,6 @@ def _blob_context(packed: Packed, levels: int) -> dict[str, Any]:
         if (packed.deltas_offset + len(packed.deltas)) % 2:
             parts.append((".byte", ["0"]))
     return {"name": packed.node, "encoding": packed.encoding, "bytes": packed.blob_bytes, "parts": parts}
-
-
-def _executed_macs(graph: Graph, layer: Layer, level: int) -> int:
-    """Multiply-accumulates that `level` executes, padding included."""
-    if layer.packed is None:
-        return 0
-    assert layer.node is not None and isinstance(layer.node.op, WeightedOp)
-    uses = layer.node.op.uses(graph.tensors[layer.x].shape)
-    if layer.lea is not None and layer.lea.width:  # an odd output row gets a column more
-        shape = graph.tensors[layer.node.output].shape
-        uses = shape[1] * layer.lea.width
-    return layer.packed.entries(level) * uses
 
 
 def _storage(plan: MemoryPlan, tensor: str) -> dict[str, Any]:
@@ -397,7 +249,7 @@ def _manifest(
                 "encoding": layer.encoding,
                 "backend": "lea" if layer.lea else "cpu",
                 "steps": len(layer.steps),
-                "macs": [_executed_macs(graph, layer, k) for k in range(count)],
+                "macs": [KINDS[layer.kind].macs(graph, layer, k) for k in range(count)],
                 "nnz": [layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)],
                 "weight_bytes": [layer.packed.weight_bytes(k) if layer.packed else 0 for k in range(count)],
                 "index_bytes": [layer.packed.index_bytes(k) if layer.packed else 0 for k in range(count)],

@@ -9,48 +9,17 @@ takes, for each layer, the cheapest tile and grouping, and the CPU where that is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from .column import SHIFT, ColumnLayer, pack_column
-from .cost import BLOCK_WORDS, Conv2dWork, LeaCosts, cpu_cycles, fused_pool
-from .errors import TargetError, UnsupportedOp
+from .column import SHIFT
+from .cost import cpu_cycles
+from .errors import TargetError
 from .ir import Graph, Node
-from .ops import Conv2d, FullyConnected
+from .layers import LeaLayer, lea_kind
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
 _TABLE_SHARE = 3
 """Lists of taps may take one part in so many of low FRAM: masks without columns would fill it."""
-
-
-@dataclass(frozen=True)
-class LeaLayer:
-    """A layer on the LEA.
-
-    Attributes:
-        node: its name.
-        packed: its weights.
-        tile: output rows of one step before pooling (convolution), outputs of one command (fully connected).
-        width: columns that one output row takes in the matrix; 0 for fully connected.
-        pool: the 2 x 2 average pool that the layer does as well.
-        words: LEA RAM that it cannot do without; more keeps filters resident.
-        cycles: estimate for each level.
-        pool_cycles: estimate of a 2 x 2 average pool that it could do and leaves to the CPU.
-    """
-
-    node: str
-    packed: ColumnLayer
-    tile: int
-    width: int
-    pool: Node | None
-    words: int
-    cycles: tuple[float, ...]
-    pool_cycles: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """What the choice compares: cycles of all levels, with the pool."""
-        return sum(self.cycles) + len(self.cycles) * self.pool_cycles
 
 
 def plan_lea(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True) -> Mapping[str, LeaLayer]:
@@ -96,29 +65,16 @@ def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str
     return chosen
 
 
-def room_words(target: TargetSpec) -> int:
-    """Words of LEA RAM below the LEA's stack."""
-    return (target.regions["lea_ram"].size - target.lea_stack_bytes) // 2
-
-
 def candidates(graph: Graph, node: Node, target: TargetSpec, overlap: bool = True) -> Iterator[LeaLayer]:
     """Every way to run `node` on the LEA; none if its shift or its reduction forbids it."""
     assert node.params is not None
     if node.params.shift != SHIFT:
         return
     outputs, levels = len(node.params.bias), len(graph.levels)
+    longest = max(_column_counts(node, levels, 1))
     for rows in _halvings(outputs):
-        if isinstance(node.op, Conv2d):
-            packed = pack_column(node.name, node.params, levels, rows)
-            yield from _conv2d(graph, node, packed, target, overlap)
-        elif isinstance(node.op, FullyConnected):
-            found = _fully_connected(graph, node, rows, target, overlap)
-            if found is not None:
-                yield found
-        else:
-            raise UnsupportedOp(f"{node.name}: no LEA kernel for {node.op.kind}")
-        columns = _column_counts(node, levels, rows)
-        if max(_column_counts(node, levels, 1)) == max(columns):
+        yield from lea_kind(node.name, node.op).candidates(graph, node, rows, target, overlap)
+        if longest == max(_column_counts(node, levels, rows)):
             return  # some row has every column: smaller groups have no fewer
 
 
@@ -138,44 +94,3 @@ def _halvings(n: int) -> Iterator[int]:
         if n == 1:
             return
         n = -(-n // 2)
-
-
-def _conv2d(graph: Graph, node: Node, packed: ColumnLayer, target: TargetSpec, overlap: bool) -> Iterator[LeaLayer]:
-    assert isinstance(node.op, Conv2d)
-    shape = graph.tensors[node.output].shape
-    height, width = shape[1], shape[2] + shape[2] % 2
-    pool = fused_pool(graph, node)
-    most = max(g.counts[-1] for g in packed.groups)
-    costs = LeaCosts(target.lea_costs, room_words(target), overlap)
-    for tile in range(1, height + 1):
-        words = BLOCK_WORDS + tile * width * (2 + most) + 2 * most
-        if words > room_words(target):
-            return
-        fused = pool if tile % 2 == 0 or tile == height else None
-        apart = graph.tensors[pool.output].size * target.costs["avgpool_cycles"] if pool and not fused else 0.0
-        work = Conv2dWork(height, width, tile, node.op.stride[1] == 1, fused is not None)
-        cycles = [costs.conv2d(packed, level, work) for level in range(len(graph.levels))]
-        step = max(cycles) / (-(-height // tile))
-        cut = packed
-        if step > target.step_cycles:  # smaller groups: the matrix stays for those that share its taps
-            rows = max(int(packed.groups[0].rows * target.step_cycles // step), 1)
-            assert node.params is not None
-            cut = pack_column(node.name, node.params, len(graph.levels), packed.groups[0].rows, cut=rows)
-        yield LeaLayer(node.name, cut, tile, width, fused, words, tuple(cycles), apart)
-
-
-def _fully_connected(graph: Graph, node: Node, rows: int, target: TargetSpec, overlap: bool) -> LeaLayer | None:
-    assert node.params is not None
-    levels = len(graph.levels)
-    shape = pack_column(node.name, node.params, levels, rows, tile=2)
-    most = max(g.counts[-1] for g in shape.groups)
-    tile = min((room_words(target) - BLOCK_WORDS - most) // (most + 2), max(g.rows for g in shape.groups) + 1) // 2 * 2
-    if tile < 2:
-        return None
-    costs = LeaCosts(target.lea_costs, room_words(target), overlap)
-    per_tile = costs.fully_connected(shape, levels - 1, tile) / max(-(-len(node.params.bias) // tile), 1)
-    cut = max(int(target.step_cycles // per_tile), 1) * tile
-    packed = pack_column(node.name, node.params, levels, rows, cut=min(cut, rows), tile=tile)
-    words = BLOCK_WORDS + 2 * tile + most * (tile + 1)
-    cycles = [costs.fully_connected(packed, level, tile) for level in range(levels)]
-    return LeaLayer(node.name, packed, tile, 0, None, words, tuple(cycles))

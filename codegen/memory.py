@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .column import ColumnLayer
 from .errors import DoesNotFit, GraphError, UnsupportedOp
 from .ir import Graph
-from .lea import room_words
+from .layers import KINDS, STORE
 from .ops import Conv2d, Flatten
 from .packing import PackedModel
 from .target import TargetSpec
-from .tiling import ACC_BYTES, STORE, TAP_BYTES, Layer, Schedule
+from .tiling import ACC_BYTES, TAP_BYTES, Schedule
 
 WORD = 2
 MAX_BORDER = 255
@@ -113,26 +112,21 @@ def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: T
                 break
             offset = max(offset, other.offset + other.words)
         placed.append(Buffer(b.name, offset, b.shape, b.border, b.born, b.dies))
-    room = room_words(target) if "lea_ram" in target.regions else 0
+    room = target.lea_words
     buffers = {b.name: b for b in placed}
     staged = frozenset(
         layer.name
         for layer in schedule.layers
-        if layer.kind in ("conv2d", "fully_connected") and buffers[owner[layer.x]].words <= room
+        if KINDS[layer.kind].reads_often and buffers[owner[layer.x]].words <= room
     )
     words = max((buffers[owner[layer.x]].words for layer in schedule.layers if layer.name in staged), default=1)
     on_lea = any(layer.lea for layer in schedule.layers)  # all of it: filters stay resident where they fit
-    slack = max((_overrun(layer) for layer in schedule.layers), default=0)
+    slack = max((KINDS[layer.kind].overrun(layer) for layer in schedule.layers), default=0)
     arena = max(b.offset + b.words for b in placed) + slack
     plan = MemoryPlan(buffers, owner, arena, staged, room if on_lea else words)
     verify(plan, schedule)
     _check_regions(graph, schedule, plan, packed, target)
     return plan
-
-
-def _overrun(layer: Layer) -> int:
-    """Words behind its input that a layer reads, and ignores, to fill an even number of columns."""
-    return layer.node.op.stride[1] if layer.lea and layer.node and isinstance(layer.node.op, Conv2d) else 0
 
 
 def verify(plan: MemoryPlan, schedule: Schedule) -> None:
@@ -206,15 +200,8 @@ def planned_bytes(
 
 
 def _low_fram_data(graph: Graph, schedule: Schedule, plan: MemoryPlan) -> int:
-    tables = sum(_table_words(layer) for layer in schedule.layers)
+    tables = sum(KINDS[layer.kind].table_words(layer) for layer in schedule.layers)
     return WORD * (plan.arena_words + graph.tensors[graph.input].size + graph.output.size + tables)
-
-
-def _table_words(layer: Layer) -> int:
-    """Words of low FRAM that describe a layer's weights: biases, or groups, taps and counts."""
-    if isinstance(layer.packed, ColumnLayer):
-        return layer.packed.table_words
-    return 2 * layer.node.params.bias.size if layer.node and layer.node.params else 0
 
 
 def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: PackedModel, target: TargetSpec) -> None:

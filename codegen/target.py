@@ -73,6 +73,11 @@ class TargetSpec:
                     f"{self.name}: reserve of {used} B exceeds region {name} of {self.regions[name].size} B"
                 )
 
+    @property
+    def lea_words(self) -> int:
+        """Words of LEA RAM below the LEA's stack; 0 without a LEA."""
+        return (self.regions["lea_ram"].size - self.lea_stack_bytes) // 2 if "lea_ram" in self.regions else 0
+
 
 def boards() -> list[str]:
     """Names of all boards that have a target.toml."""

@@ -13,7 +13,7 @@ from strategies import NEVER, Chain, level_indices, make_params, seeds
 from codegen.column import HALVES, ONE, ColumnLayer, bias_constants, pack_column, verify_column
 from codegen.errors import GraphError, TargetError
 from codegen.ir import Params
-from codegen.lea import plan_lea, room_words
+from codegen.lea import plan_lea
 from codegen.ops import Conv2d, FullyConnected
 from codegen.target import load_target
 
@@ -134,4 +134,4 @@ def test_the_plan_fits_lea_ram() -> None:
         graph = Chain((6, side + 4, side + 4), 0, 99, 1)
         graph.add(Conv2d((5, 5)), make_params(rng.integers(-9, 9, (outputs, 6, 5, 5)), 0))
         for layer in plan_lea(graph.graph(), TARGET, "lea").values():
-            assert layer.words <= room_words(TARGET)
+            assert layer.words <= TARGET.lea_words

@@ -12,11 +12,12 @@ from strategies import Chain, lenet, make_params, random_graph, seeds
 
 from codegen.errors import DoesNotFit, GraphError, UnsupportedOp
 from codegen.ir import Graph, Level, Node, Tensor
+from codegen.layers import LOAD, STORE, Step
 from codegen.ops import Argmax, Conv2d, Flatten, FullyConnected, Op, Relu
 from codegen.packing import pack_weights
 from codegen.passes import fuse_relu
 from codegen.target import TargetSpec, load_target
-from codegen.tiling import LOAD, STORE, Schedule, Step, plan_schedule
+from codegen.tiling import Schedule, plan_schedule
 
 TARGET = load_target("msp430fr5994")
 

@@ -1,0 +1,185 @@
+"""What a kind of layer is: how a node becomes restartable steps, what scratch and firmware it needs, how C sees it.
+
+A `LayerKind` is one function pair of the runtime (`sw_<kind>_prepare`, `sw_<kind>_step`), its descriptor type in
+`sw_layers.h`, and a template `templates/layers/<kind>.j2` that fills it in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..errors import UnsupportedOp
+from ..ir import Graph, Node, Tensor
+from ..ops import Op, WeightedOp
+from ..packing import Packed, PackedModel
+from ..target import TargetSpec
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
+    from .columns import LeaLayer
+
+
+@dataclass(frozen=True)
+class Step:
+    """Outputs that one step makes: `channels` and `rows` as half-open ranges (rows of a flat tensor: 0, 1)."""
+
+    channels: tuple[int, int]
+    rows: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the schedule.
+
+    Attributes:
+        name: of the node, or `LOAD`, `STORE`.
+        kind: the runtime function that does it.
+        x, y: tensors read and written; storage aliases (flatten) are resolved by the memory plan.
+        steps: all steps in order.
+        rows_per_step: output rows (conv2d) or outputs (fully connected) of one step.
+        node: the node of the graph, `None` for load and store.
+        packed: its weights, if any.
+        lea: how it runs on the LEA, `None` on the CPU.
+    """
+
+    name: str
+    kind: str
+    x: str
+    y: str
+    steps: tuple[Step, ...]
+    rows_per_step: int = 1
+    node: Node | None = None
+    packed: Packed | None = None
+    lea: LeaLayer | None = None
+
+    @property
+    def encoding(self) -> str:
+        """Encoding of the weights, `none` without."""
+        return self.packed.encoding if self.packed else "none"
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """Entries of `sw_taps` and `sw_acc` that a layer uses."""
+
+    taps: int = 1
+    acc: int = 1
+
+
+@dataclass(frozen=True)
+class Emission:
+    """All plans, for the kinds to describe their layers from."""
+
+    graph: Graph
+    packed: PackedModel
+    plan: MemoryPlan
+
+    def image(self, tensor: str) -> str:
+        """`sw_image_t` of a tensor."""
+        b = self.plan.buffer(tensor)
+        c, h, w = b.shape
+        return f"{{sw_arena + {b.data}, {b.pitch}, {b.plane}, {c}, {h}, {w}, {', '.join(map(str, b.border))}}}"
+
+    def blob(self, layer: Layer) -> int:
+        """Index of the layer's weights in `sw_blobs`."""
+        return list(self.packed.layers).index(layer.name)
+
+
+class LayerKind:
+    """A kind of layer. Subclasses are stateless; `KINDS` has one of each.
+
+    Attributes:
+        kind: names the runtime functions and the template.
+        ops: operators that it runs on the CPU.
+        sources, kernels: firmware files that it needs.
+        reads_often: its input is worth a copy in LEA RAM.
+    """
+
+    kind: ClassVar[str]
+    ops: ClassVar[tuple[type[Op], ...]] = ()
+    sources: ClassVar[tuple[str, ...]] = ()
+    kernels: ClassVar[tuple[str, ...]] = ()
+    reads_often: ClassVar[bool] = False
+
+    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
+        """Cut `node` into steps for the CPU: one for each channel, unless the kind says otherwise."""
+        if node.op.weighted:
+            raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
+        y = graph.tensors[node.output]
+        return Layer(node.name, self.kind, node.input, y.name, by_channel(y), node=node)
+
+    def scratch(self, graph: Graph, layer: Layer) -> Scratch:
+        """What it needs of the scratch that all layers share."""
+        return Scratch()
+
+    def overrun(self, layer: Layer) -> int:
+        """Words behind its input that it reads, and ignores."""
+        return 0
+
+    def macs(self, graph: Graph, layer: Layer, level: int) -> int:
+        """Multiply-accumulates that `level` executes, padding included."""
+        if layer.packed is None:
+            return 0
+        assert layer.node is not None and isinstance(layer.node.op, WeightedOp)
+        return layer.packed.entries(level) * layer.node.op.uses(graph.tensors[layer.x].shape)
+
+    def table_words(self, layer: Layer) -> int:
+        """Words of low FRAM that describe its weights: biases, or groups, taps and counts."""
+        return 0
+
+    def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
+        """What its template needs, beside `common`."""
+        return {}
+
+
+def common(emission: Emission, layer: Layer) -> dict[str, Any]:
+    """What every template may use."""
+    graph, plan = emission.graph, emission.plan
+    x, y = plan.buffer(layer.x), graph.tensors[layer.y]
+    comment = layer.kind
+    if layer.node is not None:
+        op = layer.node.op
+        comment = f"{op.kind} {graph.tensors[layer.x].shape} -> {y.shape} {op.attributes() or ''}".rstrip()
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "comment": comment,
+        "op": layer.node.op if layer.node else None,
+        "steps": len(layer.steps),
+        "rows_per_step": layer.rows_per_step,
+        "x": f"sw_arena + {x.data}",
+        "x_words": graph.tensors[layer.x].size,
+        "x_pitch": x.pitch,
+        "x_plane": x.plane,
+        "y": emission.image(layer.y),
+        "y_pitch": plan.buffer(layer.y).pitch,
+        "y_data": f"sw_arena + {plan.buffer(layer.y).data}",
+        "lo": c_int(y.lo),
+        "hi": y.hi,
+    }
+
+
+def extent(tensor: Tensor) -> tuple[int, int]:
+    """`(channels, rows)`: a flat tensor is one row per element."""
+    return (tensor.shape[0], tensor.shape[1]) if len(tensor.shape) == 3 else (tensor.shape[0], 1)
+
+
+def by_channel(tensor: Tensor) -> tuple[Step, ...]:
+    """A step for each channel; one for all of a flat tensor."""
+    channels, rows = extent(tensor)
+    if len(tensor.shape) != 3:
+        return (Step((0, channels), (0, 1)),)
+    return tuple(Step((c, c + 1), (0, rows)) for c in range(channels))
+
+
+def first_window(emission: Emission, layer: Layer) -> int:
+    """Word in the arena of the first element of a convolution's first window, padding included."""
+    x = emission.plan.buffer(layer.x)
+    top, left = getattr(layer.node.op, "padding", (0, 0))[:2] if layer.node else (0, 0)
+    return int(x.data - top * x.pitch - left)
+
+
+def c_int(value: int) -> str:
+    """An int16 as C text: -32768 is not an int16 literal, it is the negation of 32768, a long."""
+    return "-32767 - 1" if value == -32768 else str(value)

@@ -1,0 +1,86 @@
+"""What the layers on the LEA share: the choice of tile and group, and the description of `column` weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..column import ColumnLayer
+from ..ir import Graph, Node
+from ..ops import Array
+from ..target import TargetSpec
+from .base import Emission, Layer, LayerKind, c_int
+
+
+@dataclass(frozen=True)
+class LeaLayer:
+    """A layer on the LEA.
+
+    Attributes:
+        node: its name.
+        kind: the `LeaKind` that does it.
+        packed: its weights.
+        tile: output rows of one step before pooling (convolution), outputs of one command (fully connected).
+        width: columns that one output row takes in the matrix; 0 for fully connected.
+        pool: the 2 x 2 average pool that the layer does as well.
+        words: LEA RAM that it cannot do without; more keeps filters resident.
+        cycles: estimate for each level.
+        pool_cycles: estimate of a 2 x 2 average pool that it could do and leaves to the CPU.
+    """
+
+    node: str
+    kind: str
+    packed: ColumnLayer
+    tile: int
+    width: int
+    pool: Node | None
+    words: int
+    cycles: tuple[float, ...]
+    pool_cycles: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """What the choice compares: cycles of all levels, with the pool."""
+        return sum(self.cycles) + len(self.cycles) * self.pool_cycles
+
+
+class LeaKind(LayerKind):
+    """A kind of layer that runs on the LEA."""
+
+    def candidates(self, graph: Graph, node: Node, rows: int, target: TargetSpec, overlap: bool) -> Iterator[LeaLayer]:
+        """Every way to run `node` with groups of `rows` output rows."""
+        raise NotImplementedError
+
+    def layer(self, graph: Graph, node: Node, lea: LeaLayer) -> Layer:
+        """Cut `node` into steps."""
+        raise NotImplementedError
+
+    def tap_bytes(self, emission: Emission, layer: Layer, taps: Array) -> Array:
+        """Bytes from the first element of the window, or of the input, to each tap."""
+        raise NotImplementedError
+
+    def table_words(self, layer: Layer) -> int:
+        """Groups, taps and counts."""
+        assert isinstance(layer.packed, ColumnLayer)
+        return layer.packed.table_words
+
+    def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
+        """The groups with their taps; the clip is that before pooling."""
+        assert isinstance(layer.packed, ColumnLayer) and layer.lea is not None and layer.node is not None
+        before = emission.graph.tensors[layer.node.output]
+        lists = layer.packed.lists()
+        number = {i: k for k, (_, members) in enumerate(lists) for i in members}
+        return {
+            "blob": emission.blob(layer),
+            "constants": layer.packed.constants,
+            "taps": [[int(t) for t in self.tap_bytes(emission, layer, group.taps)] for group, _ in lists],
+            "counts": [group.counts for group, _ in lists],
+            "groups": [
+                (layer.packed.offsets[i], g.first, g.rows, len(g.weights), number[i])
+                for i, g in enumerate(layer.packed.groups)
+            ],
+            "tile": layer.lea.tile,
+            "lo": c_int(before.lo),
+            "hi": before.hi,
+        }

@@ -1,0 +1,33 @@
+"""The layers that copy the input in and the logits out."""
+
+from __future__ import annotations
+
+from ..ir import Graph
+from .base import Layer, LayerKind, Step, by_channel, extent
+
+LOAD, STORE = "<input>", "<output>"
+"""Names of these layers; a node can hardly be called so."""
+
+
+class Load(LayerKind):
+    """A network's input, copied so that whoever writes `sw_input` can't change an inference under way."""
+
+    kind = "load"
+    sources = ("src/sw_io.c",)
+
+    def layer(self, graph: Graph) -> Layer:
+        """One step for each channel of the input."""
+        return Layer(LOAD, self.kind, graph.input, graph.input, by_channel(graph.tensors[graph.input]))
+
+
+class Store(LayerKind):
+    """Logits and their argmax, handed over in one step."""
+
+    kind = "store"
+    sources = ("src/sw_io.c",)
+    kernels = ("sw_argmax_s16_cpu",)
+
+    def layer(self, graph: Graph) -> Layer:
+        """One step."""
+        channels, rows = extent(graph.output)
+        return Layer(STORE, self.kind, graph.output.name, graph.output.name, (Step((0, channels), (0, rows)),))
