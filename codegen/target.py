@@ -37,12 +37,45 @@ class Region:
         return self.origin + self.size
 
 
+MIN_UCBRW = 2
+"""The DMA needs up to 11 cycles for a byte in both directions; at SMCLK = MCLK a byte takes 8 UCBRW."""
+
+
+@dataclass(frozen=True)
+class ExternalMemory:
+    """An FRAM on a serial bus.
+
+    Attributes:
+        part: its name.
+        size: in bytes, a power of two.
+        bus, chip_select: as the simulator calls them (`UCA3`, `P6.3`).
+        ucbrw: divider of the bus clock.
+        read_cycles: of a transfer, beside its bytes.
+    """
+
+    part: str
+    size: int
+    bus: str
+    chip_select: str
+    ucbrw: int
+    read_cycles: float
+
+    @property
+    def byte_cycles(self) -> int:
+        """Cycles of a byte on the bus (SMCLK = MCLK)."""
+        return 8 * self.ucbrw
+
+    def cycles(self, size: int) -> float:
+        """Cycles that reading `size` bytes at one place takes."""
+        return self.read_cycles + self.byte_cycles * size
+
+
 @dataclass(frozen=True)
 class TargetSpec:
     """Memory, clock and planning constants of a board.
 
     Raises:
-        TargetError: regions overlap, or a reserve exceeds its region.
+        TargetError: regions overlap, a reserve exceeds its region, or the external memory is not possible.
     """
 
     name: str
@@ -56,6 +89,7 @@ class TargetSpec:
     step_cycles: int
     costs: Mapping[str, float]
     lea_costs: Mapping[str, float]
+    external: ExternalMemory | None = None
 
     def __post_init__(self) -> None:
         ordered = sorted(self.regions.values(), key=lambda r: r.origin)
@@ -72,11 +106,24 @@ class TargetSpec:
                 raise TargetError(
                     f"{self.name}: reserve of {used} B exceeds region {name} of {self.regions[name].size} B"
                 )
+        if self.external is not None and self.external.ucbrw < MIN_UCBRW:
+            raise TargetError(
+                f"{self.name}: external memory at UCBRW = {self.external.ucbrw} is faster than the DMA; use at least "
+                f"{MIN_UCBRW}"
+            )
 
     @property
     def lea_words(self) -> int:
         """Words of LEA RAM below the LEA's stack; 0 without a LEA."""
         return (self.regions["lea_ram"].size - self.lea_stack_bytes) // 2 if "lea_ram" in self.regions else 0
+
+
+def _external(data: Mapping[str, Any]) -> ExternalMemory | None:
+    if "external" not in data:
+        return None
+    e = data["external"]
+    read = data["costs"]["external"]["read"]
+    return ExternalMemory(e["part"], e["bytes"], e["bus"], e["chip_select"], e["ucbrw"], read)
 
 
 def boards() -> list[str]:
@@ -110,6 +157,7 @@ def load_target(name: str) -> TargetSpec:
             data["steps"]["max_cycles"],
             data["costs"]["cpu"],
             data["costs"].get("lea", {}),
+            _external(data),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:
         raise TargetError(f"{path.name} of {name} is malformed: {e}") from e

@@ -42,6 +42,24 @@ def test_the_linker_asserts_the_stack_that_the_planner_reserves() -> None:
     assert int(found[1]) == load_target("msp430fr5994").stack_bytes
 
 
+def test_the_board_file_and_the_target_agree_about_the_external_memory() -> None:
+    external = load_target("msp430fr5994").external
+    assert external is not None
+    text = (firmware_dir() / "boards" / "msp430fr5994" / "external.c").read_text()
+    port, pin = external.chip_select.removeprefix("P").split(".")
+    assert f"#define P{port}OUT" in text
+    assert f"#define CS {1 << int(pin):#04x}" in text
+    assert f"#define {external.bus}CTLW0" in text
+    assert external.size & (external.size - 1) == 0
+
+
+def test_a_bus_faster_than_the_dma_is_refused() -> None:
+    target = load_target("msp430fr5994")
+    assert target.external is not None
+    with pytest.raises(TargetError, match="UCBRW = 1 is faster than the DMA; use at least 2"):
+        replace(target, external=replace(target.external, ucbrw=1))
+
+
 def device_memory() -> list[tuple[str, int, int]]:
     path = next(p for p in (ROOT / "sim" / "data").glob("*.toml") if p.stem == "msp430fr5994")
     return [(m["kind"], m["first"], m["last"]) for m in tomllib.loads(path.read_text())["memory"]]

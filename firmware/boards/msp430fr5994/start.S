@@ -58,13 +58,19 @@ sw_idle:
 
     .weak sw_lea_isr // a model without LEA kernels has none
     .set sw_lea_isr, _unexpected
+    .weak sw_dma_isr // a model without external memory has none
+    .set sw_dma_isr, _unexpected
 
     .section .vectors, "a", @progbits
     .rept 18
     .word _unexpected
     .endr
     .word sw_lea_isr // 18: LEA (msp430fr5994.h)
-    .rept 36
+    .rept 23
+    .word _unexpected
+    .endr
+    .word sw_dma_isr // 42: DMA
+    .rept 12
     .word _unexpected
     .endr
     .word _start

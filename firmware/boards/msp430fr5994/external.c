@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// An FRAM of the CY15B10xQ kind on UCA3: P6.0 SIMO, P6.1 SOMI, P6.2 CLK, P6.3 chip select, as on the
+// published boards with this memory (target.toml, [external]). Registers: msp430fr5994.h v1206.
+//
+// Bytes are moved by two DMA channels, so that the CPU can sleep: channel 3 takes what UCA3 received, channel
+// 4 feeds it. Channel 3 goes first and needs fewer cycles than a byte on the bus, so no byte is overrun.
+#include "sw_external.h"
+#include "sw_kernels.h"
+
+#define REG16(address) (*(volatile uint16_t *)(address))
+#define REG8(address) (*(volatile uint8_t *)(address))
+
+#define P6OUT REG8(0x0243)
+#define P6DIR REG8(0x0245)
+#define P6SEL0 REG8(0x024B)
+#define UCA3CTLW0 REG16(0x0620)
+#define UCA3BRW REG16(0x0626)
+#define UCA3STATW REG16(0x062A)
+#define UCA3RXBUF REG16(0x062C)
+#define UCA3TXBUF REG16(0x062E)
+#define UCA3IFG REG16(0x063C)
+#define DMACTL1 REG16(0x0502)
+#define DMACTL2 REG16(0x0504)
+#define DMA3CTL REG16(0x0540)
+#define DMA3SZ REG16(0x054A)
+#define DMA4CTL REG16(0x0550)
+#define DMA4SZ REG16(0x055A)
+
+#define CS 0x08
+#define SIMO_SOMI_CLK 0x07
+// SPI mode 3 (UCCKPL), UCMSB, UCMST, UCSYNC, SMCLK
+#define SPI_MASTER 0x6980
+#define UCSWRST 0x0001
+#define UCBUSY 0x0001
+#define UCTXIFG 0x0002
+#define DMA3TSEL_UCA3RX 0x1000
+#define DMA3TSEL_MASK 0x1F00
+#define DMA4TSEL_UCA3TX 0x0011
+#define DMA4TSEL_MASK 0x001F
+// single transfers of bytes: DMASRCBYTE, DMADSTBYTE
+#define DMA_BYTES 0x00C0
+#define DMA_EN 0x0010
+#define DMA_IE 0x0004
+#define DMASRCINCR_UP 0x0300
+#define DMADSTINCR_UP 0x0C00
+
+enum { WRITE = 0x02, READ = 0x03, WREN = 0x06 };
+
+// external_dma.S: DMAxSA and DMAxDA take 20 bits, which C can't write.
+void sw_external_addresses(sw_addr_t rx_to, sw_addr_t tx_from);
+// Sleeps until channel 3 is done.
+void sw_external_wait(void);
+
+// Registers are at their reset values after a reboot: then everything is set up.
+static void begin(void) {
+    if (UCA3CTLW0 != SPI_MASTER) {
+        P6OUT |= CS;
+        P6DIR |= CS;
+        P6SEL0 |= SIMO_SOMI_CLK;
+        UCA3CTLW0 = SPI_MASTER | UCSWRST;
+        UCA3BRW = sw_external_ucbrw;
+        UCA3CTLW0 = SPI_MASTER;
+    }
+    P6OUT &= (uint8_t)~CS;
+}
+
+static void end(void) {
+    P6OUT |= CS;
+}
+
+static void send(uint8_t byte) {
+    while (!(UCA3IFG & UCTXIFG)) {
+    }
+    UCA3TXBUF = byte;
+}
+
+// Waits for what was sent and drops what came back: the next byte that is received is the first of data.
+static void sent(void) {
+    while (UCA3STATW & UCBUSY) {
+    }
+    (void)UCA3RXBUF;
+}
+
+static void command(uint8_t opcode, uint32_t address) {
+    begin();
+    send(opcode);
+    send((uint8_t)(address >> 16));
+    send((uint8_t)(address >> 8));
+    send((uint8_t)address);
+    sent();
+}
+
+// `first` starts the bus; the DMA sends the other bytes - 1 and receives all.
+static void exchange(sw_addr_t rx_to, uint16_t rx_step, sw_addr_t tx_from, uint16_t tx_step, uint8_t first,
+                     uint16_t bytes) {
+    DMA3CTL = 0;
+    DMA4CTL = 0;
+    DMACTL1 = (DMACTL1 & (uint16_t)~DMA3TSEL_MASK) | DMA3TSEL_UCA3RX;
+    DMACTL2 = (DMACTL2 & (uint16_t)~DMA4TSEL_MASK) | DMA4TSEL_UCA3TX;
+    sw_external_addresses(rx_to, tx_from);
+    DMA3SZ = bytes;
+    DMA3CTL = DMA_BYTES | DMA_EN | DMA_IE | rx_step;
+    if (bytes > 1) {
+        DMA4SZ = bytes - 1;
+        DMA4CTL = DMA_BYTES | DMA_EN | tx_step;
+    }
+    UCA3TXBUF = first;
+    sw_external_wait();
+    end();
+}
+
+void sw_external_read(sw_addr_t to, uint32_t address, uint16_t bytes) {
+    uint8_t dummy = 0;
+    command(READ, address);
+    exchange(to, DMADSTINCR_UP, (uintptr_t)&dummy, 0, 0, bytes);
+}
+
+void sw_external_write(uint32_t address, sw_addr_t from, uint16_t bytes) {
+    uint8_t dummy;
+    uint8_t first = (uint8_t)sw_load_u8(from);
+    begin();
+    send(WREN);
+    sent();
+    end(); // the part sets its write enable when chip select rises
+    command(WRITE, address);
+    exchange((uintptr_t)&dummy, 0, from + 1, DMASRCINCR_UP, first, bytes);
+}
