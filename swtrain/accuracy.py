@@ -24,8 +24,8 @@ from .datasets import Dataset, load_dataset
 from .deploy import quantized_inputs
 from .errors import ConfigError, ExportError
 from .export import export_run
+from .loop import evaluate
 from .runs import load_run
-from .train import evaluate
 
 
 @dataclass(frozen=True)

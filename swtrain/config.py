@@ -84,6 +84,16 @@ class AdmmSettings(_Section):
     """ADMM iterations, spread over the phase."""
 
 
+class TeacherSettings(_Section):
+    """A larger network that is trained first, on the same data, and that the levels follow by `distill`."""
+
+    model: str = ""
+    """Its name; empty: the teacher is the model's own dense phase, in a joint phase the densest level."""
+    model_options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    epochs: Annotated[int, Field(ge=1)] = 10
+    lr: PositiveFloat = 2e-3
+
+
 class TrainConfig(_Section):
     """Everything that decides the weights of a run. Two runs with equal configs give equal weights."""
 
@@ -119,9 +129,11 @@ class TrainConfig(_Section):
     """How the sparsest level comes about: gradually, by ADMM and a hard cut, or at once."""
     admm: AdmmSettings = AdmmSettings()
     distill: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the loss that follows a teacher: the dense model, in a joint phase the densest level."""
+    """Share of the loss that follows a teacher: that of `[teacher]`, else the dense model, in a joint phase the
+    densest level."""
     temperature: PositiveFloat = 2.0
     """Softening of the outputs in that part of the loss."""
+    teacher: TeacherSettings = TeacherSettings()
     level_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
     """`joint`, `hybrid`: weight of each level in the loss; empty: all 1."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -208,6 +220,8 @@ class TrainConfig(_Section):
             raise ValueError(
                 f"level_weights has {len(self.level_weights)} numbers for {len(self.levels)} levels; give one per level"
             )
+        if self.teacher.model and self.distill == 0:
+            raise ValueError("a teacher is named, but distill is 0, so nothing follows it; set distill, such as 0.5")
         if self.strategy == "auto" and self.validation == 0:
             raise ValueError("strategy 'auto' chooses on held-out examples, but validation is 0; hold some out")
         if (self.schedule == "plateau") != (self.patience > 0):
@@ -215,6 +229,27 @@ class TrainConfig(_Section):
         if (self.patience or self.stop_after) and self.validation == 0:
             raise ValueError("patience and stop_after watch held-out examples, but validation is 0; hold some out")
         return self
+
+    def of_teacher(self) -> TrainConfig | None:
+        """Config of the run that trains the teacher: dense, otherwise like this one; None without a teacher."""
+        if not self.teacher.model:
+            return None
+        changed = {
+            "model": self.teacher.model,
+            "model_options": self.teacher.model_options,
+            "levels": (0.0,),
+            "strategy": "sequential",
+            "shape": "unstructured",
+            "scope": "layer",
+            "score": "magnitude",
+            "layers": (),
+            "level_weights": (),
+            "distill": 0.0,
+            "teacher": {},
+            "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs},
+            "lr": {**self.lr.model_dump(), "dense": self.teacher.lr},
+        }
+        return TrainConfig.model_validate({**self.to_dict(), **changed})
 
     @property
     def densities(self) -> tuple[float, ...]:
@@ -301,6 +336,7 @@ _SECTIONS: dict[str, type[_Section]] = {
     "lr": LearningRates,
     "layers": LayerRule,
     "admm": AdmmSettings,
+    "teacher": TeacherSettings,
 }
 
 

@@ -30,7 +30,7 @@ from . import __version__
 from .datasets import Dataset, load_dataset
 from .errors import ExportError
 from .nested import NestedModel
-from .train import load_run
+from .runs import load_run
 
 CALIBRATION = 1024
 """Training images whose activations set the clip bounds."""

@@ -5,6 +5,7 @@
     history.csv     one row per epoch
     model.pt        the finished `NestedModel`
     metrics.json    figures of the finished run; written last, so its presence means that the run is complete
+    teacher/        the run of the config's `[teacher]`, if it has one
 
 Invariant: every file is written to a temporary name in the same folder, synced and renamed, so a killed
 process never leaves half of one. Stored tensors are read with `weights_only=True`: no code is executed.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -41,6 +43,7 @@ CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS = (
     "model.pt",
     "metrics.json",
 )
+TEACHER = "teacher"
 EXPORTED = ("graph.json", "graph.npz")
 """Made from a finished run by `export`; they must not outlive the run they belong to."""
 FILES = (CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS)
@@ -157,6 +160,8 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         for temporary in out.glob(f".{name}.*"):
             temporary.unlink(missing_ok=True)
     if overwrite:
+        if (out / TEACHER / CONFIG).exists():
+            shutil.rmtree(out / TEACHER)
         for exported in (out / "onnx").glob("level*.onnx"):
             exported.unlink()
         for name in (*EXPORTED, METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "terminal"}
-TORCH = {"batches", "export", "models", "nested", "optim", "runs", "sparsity", "strategies", "train"}
+TORCH = {"batches", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "train"}
 
 
 def folder(package: str) -> Path:

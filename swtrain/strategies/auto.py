@@ -62,6 +62,7 @@ class Auto(Strategy):
     def loss(self, phase: Phase, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The candidate's own."""
         _, child, inner = self._child(phase)
+        child.teacher = self.teacher
         return child.loss(inner, x, y)
 
     def before_step_(self, phase: Phase) -> None:
@@ -78,6 +79,8 @@ class Auto(Strategy):
     def end_(self, phase: Phase) -> None:
         """After the dense phase all candidates know it; after its last one a candidate is judged."""
         name, child, inner = self._child(phase)
+        for each in self._children.values():
+            each.teacher = self.teacher
         if phase.kind == "dense":
             for each in self._children.values():
                 each.scores.load_state_dict(child.scores.state_dict())

@@ -63,12 +63,15 @@ class Strategy:
 
     Attributes:
         held_out: mean accuracy (%) of all levels on held-out data; set by whoever trains, for `auto`.
+        teacher: a finished network that the loss follows by `config.distill` in every phase; set by whoever trains.
+            None: after the dense phase, its model takes this part.
     """
 
     def __init__(self, config: TrainConfig, nested: NestedModel) -> None:
         self.config = config
         self.nested = nested
         self.held_out: Callable[[], float] = lambda: 0.0
+        self.teacher: nn.Module | None = None
         self.scores = ScoreKeeper(config.score)
         self._trainable: dict[str, Tensor] = {}
         self._held: dict[str, Tensor] = {}
@@ -110,16 +113,27 @@ class Strategy:
     def loss(self, phase: Phase, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Loss to minimise and logits `(B, classes)` for a batch.
 
-        After the dense phase the loss mixes in the distance to the dense model's output, by `config.distill`.
+        The loss mixes in the distance to the teacher's output, by `config.distill`.
         """
         logits = self.nested(x)
         loss = self._cross_entropy(logits, y)
-        weight = self.config.distill
-        if weight > 0 and phase.kind != "dense" and self._teacher:
-            with torch.no_grad():
-                teacher = functional_call(self.nested.module, self._teacher, (x,))
+        teacher = self._teacher_logits(phase, x)
+        if teacher is not None:
+            weight = self.config.distill
             loss = (1 - weight) * loss + weight * distillation(logits, teacher, self.config.temperature)
         return loss, logits
+
+    @torch.no_grad()
+    def _teacher_logits(self, phase: Phase, x: Tensor) -> Tensor | None:
+        """What the loss follows; None without distillation, or in a dense phase that makes the teacher."""
+        if self.config.distill == 0:
+            return None
+        if self.teacher is not None:
+            logits: Tensor = self.teacher(x)
+            return logits
+        if phase.kind == "dense" or not self._teacher:
+            return None
+        return functional_call(self.nested.module, self._teacher, (x,))  # type: ignore[no-any-return]
 
     def _cross_entropy(self, logits: Tensor, y: Tensor) -> Tensor:
         return F.cross_entropy(logits, y, label_smoothing=self.config.label_smoothing)
@@ -149,7 +163,7 @@ class Strategy:
 
     def end_(self, phase: Phase) -> None:
         """Conclude a phase that is complete; after the dense one, remember its model as the teacher."""
-        if phase.kind == "dense" and self.config.distill > 0:
+        if phase.kind == "dense" and self.config.distill > 0 and self.teacher is None:
             self._teacher = {k: v.clone() for k, v in self.nested.module.state_dict().items()}
 
     def weight_scores(self, level: int | None = None) -> dict[str, Tensor]:

@@ -19,8 +19,8 @@ class _Sandwich(Strategy):
     """The loss of all levels: sandwich rule and in-place distillation (Yu and Huang 2019).
 
     Each batch runs the densest level against the labels, and the sparsest and one random level between against
-    the labels and, by `config.distill`, against the densest level's output. Every weight of every level is
-    trained.
+    the labels and, by `config.distill`, against the densest level's output. With a teacher of its own, all three
+    follow that one. Every weight of every level is trained.
     """
 
     def loss(self, phase: Phase, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,19 +30,23 @@ class _Sandwich(Strategy):
         last = self.nested.num_levels - 1
         weights = self.config.level_weights or (1.0,) * (last + 1)
         dense = self.nested.set_active_level_(last)(x)
-        loss = weights[last] * self._cross_entropy(dense, y)
+        teacher = self._teacher_logits(phase, x) if self.teacher is not None else None
+        loss = weights[last] * self._against(dense, y, teacher)
         others = {0} if last > 0 else set()
         if last > 1:
             others.add(int(torch.randint(1, last, ())))
         for level in sorted(others):
             logits = self.nested.set_active_level_(level)(x)
-            part = self._cross_entropy(logits, y)
-            if self.config.distill > 0:
-                soft = distillation(logits, dense.detach(), self.config.temperature)
-                part = (1 - self.config.distill) * part + self.config.distill * soft
-            loss = loss + weights[level] * part
+            loss = loss + weights[level] * self._against(logits, y, dense.detach() if teacher is None else teacher)
         self.nested.set_active_level_(last)
         return loss / (1 + len(others)), dense
+
+    def _against(self, logits: Tensor, y: Tensor, teacher: Tensor | None) -> Tensor:
+        """Loss against the labels and, by `config.distill`, against a teacher's output."""
+        loss, weight = self._cross_entropy(logits, y), self.config.distill
+        if teacher is None or weight == 0:
+            return loss
+        return (1 - weight) * loss + weight * distillation(logits, teacher, self.config.temperature)
 
 
 class Joint(_Sandwich):

@@ -246,3 +246,16 @@ def test_every_strategy_resumes_to_the_same_bits(tmp_path: Path, strategy: str, 
     train(config, tmp_path / "cut", resume=True)
     for name in ("model.pt", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize("step", [3, 7, 13])  # 5 steps an epoch: the teacher's second epoch begins at step 5
+def test_a_run_with_a_teacher_resumes_to_the_same_bits(tmp_path: Path, step: int) -> None:
+    teacher = {"model": "lenet5", "epochs": 2}
+    config = small(teacher=teacher, distill=0.5, levels=[60, 20], epochs={"dense": 1, "prune": 1, "grow": 1})
+    train(config, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "cut", progress=Interrupt(step))
+    train(config, tmp_path / "cut", resume=True)
+    for name in ("model.pt", "history.csv", "teacher/model.pt"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

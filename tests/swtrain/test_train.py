@@ -13,10 +13,11 @@ from swtrain.batches import ImageBatches
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split
 from swtrain.errors import ConfigError, NestingError, OutputError
+from swtrain.loop import epoch_generator, evaluate, hold_out
 from swtrain.models import build_model
 from swtrain.progress import ConsoleProgress
 from swtrain.runs import FILES, load_run, write_atomic
-from swtrain.train import _epoch_generator, _hold_out, evaluate, train
+from swtrain.train import train
 
 
 def changed(config: TrainConfig, **values: object) -> TrainConfig:
@@ -198,7 +199,7 @@ def test_each_epoch_of_each_phase_draws_anew() -> None:
     split = Split(np.zeros((64, 1, 28, 28), np.uint8), np.arange(64))
     batches = ImageBatches(split, 64, 0)
     orders = [
-        tuple(next(batches.epoch(_epoch_generator(seed, phase, epoch)))[1].tolist())
+        tuple(next(batches.epoch(epoch_generator(seed, phase, epoch)))[1].tolist())
         for seed, phase, epoch in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, 0))
     ]
     assert len(set(orders)) == 4
@@ -211,15 +212,15 @@ def test_epochs_of_a_run_differ(tiny_config: TrainConfig, tmp_path: Path, monkey
 
     def draw(seed: int, phase: int, epoch: int) -> torch.Generator:
         drawn.append((seed, phase, epoch))
-        return _epoch_generator(seed, phase, epoch)
+        return epoch_generator(seed, phase, epoch)
 
-    monkeypatch.setattr("swtrain.train._epoch_generator", draw)
+    monkeypatch.setattr("swtrain.loop.epoch_generator", draw)
     train(tiny_config, tmp_path)
     assert drawn == [(0, phase, epoch) for phase in range(4) for epoch in range(2)]
 
 
 def test_held_out_examples_are_not_trained_on() -> None:
     split = Split(np.zeros((50, 1, 28, 28), np.uint8), np.arange(50))
-    fitting, held = _hold_out(split, 12, 3)
+    fitting, held = hold_out(split, 12, 3)
     assert len(held) == 12
     assert sorted([*fitting.y, *held.y]) == list(range(50))
