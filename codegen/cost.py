@@ -20,7 +20,7 @@ BLOCK_WORDS = 4
 
 def fused_pool(graph: Graph, node: Node) -> Node | None:
     """The 2 x 2 average pool that reads nothing but `node` and can be done with its clip."""
-    readers = [n for n in graph.nodes if n.input == node.output]
+    readers = [n for n in graph.nodes if node.output in n.inputs]
     if len(readers) != 1 or readers[0].op != AvgPool((2, 2), (2, 2)):
         return None
     before, after = graph.tensors[node.output], graph.tensors[readers[0].output]

@@ -23,11 +23,16 @@ class FloatNode:
 
     name: str
     op: Op
-    input: str
+    inputs: tuple[str, ...]
     output: str
     weight: Array | None = None
     level_index: Array | None = None
     bias: Array | None = None
+
+    @property
+    def input(self) -> str:
+        """The first input, of most operators the only one."""
+        return self.inputs[0]
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,13 @@ class FloatGraph:
             raise GraphError(f"{self.name}: input must be (N, {self.shape}), got {x.shape}")
         values = {self.input: x.astype(np.float32)}
         for node in self.nodes:
-            source = values[node.input]
             if isinstance(node.op, WeightedOp):
                 assert node.weight is not None and node.level_index is not None and node.bias is not None
                 w = np.where(node.level_index <= level, node.weight, np.float32(0))
-                y = node.op.accumulate(source, w)
+                y = node.op.accumulate(values[node.input], w)
                 y = y + node.bias.reshape((1, -1) + (1,) * (y.ndim - 2))
             else:
-                y = node.op.apply_float(source)
+                y = node.op.apply_float_all([values[x] for x in node.inputs])
             values[node.output] = y
         return values
 
@@ -78,7 +82,7 @@ class FloatGraph:
                     assert node.weight is not None
                     shapes[node.output] = node.op.infer_weighted(shapes[node.input], node.weight.shape)
                 else:
-                    shapes[node.output] = node.op.infer(shapes[node.input])
+                    shapes[node.output] = node.op.infer_all([shapes[x] for x in node.inputs])
             except GraphError as e:
                 raise GraphError(f"{node.name}: {e}") from e
         return shapes

@@ -23,6 +23,8 @@ from .ops import INT16_MAX, INT16_MIN, Argmax, Array, Op, Shape, WeightedOp
 NEVER = 255
 """Level index of a weight that no level uses."""
 
+INT32_MAX = 2**31 - 1
+
 ACCUMULATOR_LIMIT = 2**30
 """Bound on every partial sum, bias included; half of int32, so that adding a bias can't overflow either."""
 
@@ -98,13 +100,18 @@ class Params:
 
 @dataclass(frozen=True)
 class Node:
-    """One operator applied to `input`, writing `output`; `params` if the operator has weights."""
+    """One operator applied to `inputs`, writing `output`; `params` if the operator has weights."""
 
     name: str
     op: Op
-    input: str
+    inputs: tuple[str, ...]
     output: str
     params: Params | None = None
+
+    @property
+    def input(self) -> str:
+        """The first input, of most operators the only one."""
+        return self.inputs[0]
 
 
 @dataclass(frozen=True)
@@ -173,13 +180,22 @@ class Graph:
         return sum(n.params.weight.size for n in self.nodes if n.params is not None)
 
 
-def worst_sum(x: Tensor, params: Params) -> int:
-    """The largest `|sum(w*x)| + |bias| * 2**shift` that any input within `x`'s bounds can reach.
+def row_sums(params: Params) -> tuple[Array, Array]:
+    """int64 sums of the positive weights and of the magnitudes of the negative ones, for each output channel.
 
     Taken over the densest level, which bounds all others: removing weights never increases a one-sided sum.
     """
     w = np.where(params.level_index == NEVER, 0, params.weight.astype(np.int64)).reshape(len(params.bias), -1)
-    positive, negative = np.maximum(w, 0).sum(axis=1), np.maximum(-w, 0).sum(axis=1)
+    return np.maximum(w, 0).sum(axis=1), np.maximum(-w, 0).sum(axis=1)
+
+
+def worst_sum(x: Tensor, params: Params, sums: tuple[Array, Array] | None = None) -> int:
+    """The largest `|sum(w*x)| + |bias| * 2**shift` that any input within `x`'s bounds can reach.
+
+    Args:
+        sums: `row_sums(params)`, if the caller has it.
+    """
+    positive, negative = sums or row_sums(params)
     one_sided = x.lo >= 0
     total = x.hi * np.maximum(positive, negative) if one_sided else max(-x.lo, x.hi) * (positive + negative)
     return int((total + (np.abs(params.bias.astype(np.int64)) << params.shift)).max())
@@ -211,8 +227,11 @@ def check(graph: Graph) -> None:
     known = {graph.input}
     for node in graph.nodes:
         where = f"{node.name} ({node.op.kind})"
-        if node.input not in known:
-            raise GraphError(f"{where}: reads {node.input!r} before any node writes it")
+        if not node.inputs:
+            raise GraphError(f"{where}: has no input")
+        unknown = [name for name in node.inputs if name not in known]
+        if unknown:
+            raise GraphError(f"{where}: reads {unknown[0]!r} before any node writes it")
         if node.output in known:
             raise GraphError(f"{where}: writes {node.output!r}, which another node writes already")
         known.add(node.output)
@@ -225,15 +244,22 @@ def check(graph: Graph) -> None:
 
 
 def _check_node(graph: Graph, node: Node) -> None:
-    x, y = graph.tensors[node.input], graph.tensors[node.output]
+    xs, y = [graph.tensors[name] for name in node.inputs], graph.tensors[node.output]
     if isinstance(node.op, WeightedOp) != (node.params is not None):
         raise GraphError("has weights where none belong, or lacks them")
     if node.params is None:
-        shape = node.op.infer(x.shape)
-        if not isinstance(node.op, Argmax) and y.frac_bits != x.frac_bits:
-            raise GraphError(f"output has {y.frac_bits} fraction bits, input {x.frac_bits}; they must agree")
+        shape = node.op.infer_all([x.shape for x in xs])
+        expected = node.op.out_frac_bits([x.frac_bits for x in xs])
+        if expected is not None and y.frac_bits != expected:
+            raise GraphError(f"output has {y.frac_bits} fraction bits, the input {expected}; they must agree")
+        reach = node.op.reach([(x.lo, x.hi) for x in xs])
+        if reach > INT32_MAX:
+            raise GraphError(f"a sum can reach {reach}, the limit is {INT32_MAX}; use a smaller window")
     else:
         assert isinstance(node.op, WeightedOp)
+        if len(xs) != 1:
+            raise GraphError(f"takes one input, got {len(xs)}")
+        (x,) = xs
         p = node.params
         if not p.weight.size:
             raise GraphError(f"weights of shape {p.weight.shape} have no element")

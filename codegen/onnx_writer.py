@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from .errors import UnsupportedOp
 from .floatgraph import FloatGraph, FloatNode
-from .ops import Argmax, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu
+from .ops import Add, Argmax, AvgPool, Clip, Concat, Conv2d, Flatten, FullyConnected, MaxPool, Relu
 
 OPSET = 17
 
@@ -28,12 +28,16 @@ def to_onnx(graph: FloatGraph, level: int) -> bytes:
     for node in graph.nodes:
         if isinstance(node.op, Argmax):
             continue
-        inputs = [node.input]
+        inputs = list(node.inputs)
         if node.weight is not None:
             assert node.level_index is not None and node.bias is not None
             weight = np.where(node.level_index <= level, node.weight, np.float32(0))
             for key, value in ((f"{node.name}.weight", weight), (f"{node.name}.bias", node.bias)):
                 initializers.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), key))
+                inputs.append(key)
+        if isinstance(node.op, Clip):
+            for key, bound in zip((f"{node.name}.min", f"{node.name}.max"), node.op.bounds, strict=True):
+                initializers.append(numpy_helper.from_array(np.array(bound, np.float32), key))
                 inputs.append(key)
         kind, attributes = _operator(node)
         nodes.append(helper.make_node(kind, inputs, [node.output], name=node.name, **attributes))
@@ -59,7 +63,8 @@ def to_onnx(graph: FloatGraph, level: int) -> bytes:
 def _operator(node: FloatNode) -> tuple[str, dict[str, Any]]:
     op = node.op
     if isinstance(op, Conv2d):
-        return "Conv", {"kernel_shape": op.kernel, "strides": op.stride, "pads": op.padding}
+        shape = {"kernel_shape": op.kernel, "strides": op.stride, "pads": op.padding}
+        return "Conv", {**shape, "dilations": op.dilation, "group": op.groups}
     if isinstance(op, FullyConnected):
         return "Gemm", {"transB": 1}
     if isinstance(op, AvgPool):
@@ -68,6 +73,12 @@ def _operator(node: FloatNode) -> tuple[str, dict[str, Any]]:
         return "MaxPool", {"kernel_shape": op.kernel, "strides": op.stride}
     if isinstance(op, Relu):
         return "Relu", {}
+    if isinstance(op, Clip):
+        return "Clip", {}
+    if isinstance(op, Add):
+        return "Add", {}
+    if isinstance(op, Concat):
+        return "Concat", {"axis": 1}
     if isinstance(op, Flatten):
         return "Flatten", {"axis": 1}
     raise UnsupportedOp(f"{node.name}: {op.kind} can't be written as ONNX")

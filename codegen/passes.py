@@ -5,33 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .ir import Graph, Node
-from .ops import Relu
+from .ops import INT16_MIN, Add, Clip, Relu
 
 
 def fuse_relu(graph: Graph) -> Graph:
-    """Fold each relu into the clip of the weighted node before it, if nothing else reads that node.
+    """Fold each relu and clip into the clip of the weighted node or sum before it, if nothing else reads that node.
 
     `clip(max(clip(v, lo, hi), 0), lo', hi')` is one clip, so the bits do not change.
     """
     readers: dict[str, int] = {}
-    for node in graph.nodes:
-        readers[node.input] = readers.get(node.input, 0) + 1
+    for name in (x for node in graph.nodes for x in node.inputs):
+        readers[name] = readers.get(name, 0) + 1
     nodes: list[Node] = []
     tensors = dict(graph.tensors)
+    writer: dict[str, int] = {}  # index in `nodes` of what writes a tensor and can clip it
     for node in graph.nodes:
-        previous = nodes[-1] if nodes else None
-        if (
-            isinstance(node.op, Relu)
-            and previous is not None
-            and previous.params is not None
-            and previous.output == node.input
-            and readers[node.input] == 1
-        ):
+        producer = writer.get(node.input)
+        if isinstance(node.op, Relu | Clip) and producer is not None and readers[node.input] == 1:
             before, after = tensors.pop(node.input), tensors[node.output]
-            lo = min(max(before.lo, 0, after.lo), after.hi)
-            hi = max(min(max(before.hi, 0), after.hi), lo)
+            floor = 0 if isinstance(node.op, Relu) else INT16_MIN
+            lo = min(max(before.lo, floor, after.lo), after.hi)
+            hi = max(min(max(before.hi, floor), after.hi), lo)
             tensors[node.output] = replace(after, lo=lo, hi=hi)
-            nodes[-1] = replace(previous, output=node.output)
-        else:
-            nodes.append(node)
+            nodes[producer] = replace(nodes[producer], output=node.output)
+            writer[node.output] = producer
+            continue
+        if node.params is not None or isinstance(node.op, Add):
+            writer[node.output] = len(nodes)
+        nodes.append(node)
     return replace(graph, nodes=tuple(nodes), tensors=tensors)

@@ -2,9 +2,9 @@
 
 One scale per tensor is shared by all levels, so a weight is the same integer at every level. `frac_bits` of
 all tensors are chosen together: a beam search over the graph keeps the assignments whose worst tensor has
-the most significant bits, among those for which no accumulator can overflow (`ir.worst_sum`). Clip bounds are
-the extremes seen on calibration inputs over all levels; the clip enforces them, and so the proof holds for
-any input.
+the most significant bits, among those for which no accumulator can overflow (`ir.worst_sum`). Of assignments that
+agree in all tensors that are still to be read only the best one is kept. Clip bounds are the extremes seen on
+calibration inputs over all levels; the clip enforces them, and so the proof holds for any input.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 
 from .errors import GraphError
 from .floatgraph import FloatGraph, FloatNode
-from .ir import ACCUMULATOR_LIMIT, NEVER, Graph, Node, Params, Tensor, worst_sum
-from .ops import INT16_MAX, INT16_MIN, Argmax, Array, Relu, Shape
+from .ir import ACCUMULATOR_LIMIT, NEVER, Graph, Node, Params, Tensor, row_sums, worst_sum
+from .ops import INT16_MAX, INT16_MIN, Add, Argmax, Array, Clip, Concat, Op, Relu, Shape
+from .ops.join import ALIGN
 
 SHIFT = 15
 """Right shift of every weighted sum: the one that LEA commands with a 16-bit result apply, and one that costs
@@ -27,6 +28,11 @@ ENOUGH_BITS = 12.0
 
 BEAM = 64
 
+CHOICES = 4
+"""Scales that are tried for each node under one assignment of those before it."""
+
+Range = tuple[float, float]
+
 
 @dataclass(frozen=True)
 class _Partial:
@@ -34,17 +40,18 @@ class _Partial:
 
     tensors: dict[str, Tensor]
     nodes: tuple[Node, ...]
-    bits: tuple[float, ...]
+    score: tuple[float, float] = (ENOUGH_BITS, 0.0)
 
-    @property
-    def score(self) -> tuple[float, float]:
-        capped = [min(b, ENOUGH_BITS) for b in self.bits]
-        return min(capped), sum(capped)
+    def then(self, node: Node, y: Tensor, bits: list[float]) -> _Partial:
+        """With one more node, whose tensors have so many significant bits: the fewest of all count, then their sum."""
+        capped = [min(b, ENOUGH_BITS) for b in bits]
+        score = min(self.score[0], *capped, ENOUGH_BITS), self.score[1] + sum(capped)
+        return _Partial({**self.tensors, y.name: y}, (*self.nodes, node), score)
 
 
-def calibrate(graph: FloatGraph, inputs: Array, batch: int = 256) -> dict[str, tuple[float, float]]:
+def calibrate(graph: FloatGraph, inputs: Array, batch: int = 256) -> dict[str, Range]:
     """Smallest and largest value of every tensor over all levels, for float32 `inputs` `(N, *shape)`."""
-    ranges: dict[str, tuple[float, float]] = {}
+    ranges: dict[str, Range] = {}
     for level in range(len(graph.levels)):
         for i in range(0, len(inputs), batch):
             for name, value in graph.run(inputs[i : i + batch], level).items():
@@ -71,14 +78,28 @@ def quantize(graph: FloatGraph, inputs: Array) -> Graph:
     for name, (low, high) in ranges.items():
         if not np.isfinite(high - low):
             raise GraphError(f"{graph.name}: tensor {name} reaches {low}..{high} on the calibration inputs")
-    beam = [_Partial({graph.input: t}, (), ()) for t in _input_tensors(graph)]
-    for node in graph.nodes:
-        beam = [after for partial in beam for after in _assign(graph, node, partial, shapes, ranges)]
-        if not beam:
+    beam = [_Partial({graph.input: t}, ()) for t in _input_tensors(graph)]
+    for number, node in enumerate(graph.nodes):
+        rows = _Rows(node) if node.weight is not None else None
+        readers = [n.op for n in graph.nodes if node.output in n.inputs]
+        seen = _seen(readers, ranges[node.output])
+        found = [after for before in beam for after in _assign(node, readers, rows, before, shapes[node.output], seen)]
+        if not found:
             raise GraphError(f"{node.name}: no number of fraction bits keeps its sums below {ACCUMULATOR_LIMIT}")
-        beam = sorted(beam, key=lambda p: p.score, reverse=True)[:BEAM]
+        live = {name for later in graph.nodes[number + 1 :] for name in later.inputs}
+        beam = _best(found, sorted(live))
     best = beam[0]
     return Graph(graph.name, graph.input, best.tensors, best.nodes, graph.levels, graph.meta)
+
+
+def _best(found: list[_Partial], live: list[str]) -> list[_Partial]:
+    """The best assignments; of those that agree in all `live` tensors only one."""
+    kept: dict[tuple[tuple[int, int, int], ...], _Partial] = {}
+    for partial in sorted(found, key=lambda p: p.score, reverse=True):
+        made = [partial.tensors[name] for name in live if name in partial.tensors]
+        state = tuple((t.frac_bits, t.lo, t.hi) for t in made)
+        kept.setdefault(state, partial)
+    return list(kept.values())[:BEAM]
 
 
 def _input_tensors(graph: FloatGraph) -> list[Tensor]:
@@ -95,60 +116,117 @@ def _input_tensors(graph: FloatGraph) -> list[Tensor]:
     return candidates
 
 
+def _seen(readers: list[Op], seen: Range) -> Range:
+    """Values of a tensor that count: what only clips read need not exceed their bounds."""
+    clips = [op.bounds for op in readers if isinstance(op, Clip)]
+    if not clips or len(clips) < len(readers):
+        return seen
+    return max(seen[0], min(b[0] for b in clips)), min(seen[1], max(b[1] for b in clips))
+
+
 def _assign(
-    graph: FloatGraph,
-    node: FloatNode,
-    partial: _Partial,
-    shapes: dict[str, Shape],
-    ranges: dict[str, tuple[float, float]],
+    node: FloatNode, readers: list[Op], rows: _Rows | None, before: _Partial, shape: Shape, seen: Range
 ) -> list[_Partial]:
-    x, shape = partial.tensors[node.input], shapes[node.output]
-    if node.weight is None:
-        if isinstance(node.op, Argmax):
-            y = Tensor(node.output, shape, 0, 0, x.size - 1)
-        else:
-            y = replace(x, name=node.output, shape=shape, lo=max(x.lo, 0) if isinstance(node.op, Relu) else x.lo)
-        made = Node(node.name, node.op, node.input, node.output)
-        return [_Partial({**partial.tensors, y.name: y}, (*partial.nodes, made), partial.bits)]
+    """`before` with each scale that `node`'s output can have."""
+    xs = [before.tensors[name] for name in node.inputs]
     found = []
-    for params in _params(node, x):
-        f = x.frac_bits + params.frac_bits - params.shift
-        y = _bounds(graph, node, shape, f, ranges[node.output])
-        w_bits = np.log2(max(int(np.abs(params.weight.astype(np.int32)).max()), 1))
-        used = min(max(abs(v) for v in ranges[node.output]) * 2.0**f, float(y.hi))  # logits have wider bounds
-        bits = (*partial.bits, float(w_bits), float(np.log2(max(used, 1.0))))
-        made = Node(node.name, node.op, node.input, node.output, params)
-        found.append(_Partial({**partial.tensors, y.name: y}, (*partial.nodes, made), bits))
+    for op, f, params in _scales(node, rows, xs, seen):
+        if f is None:
+            y = replace(_unscaled(node, xs[0]), name=node.output, shape=shape)
+        else:
+            y = _bounds(node.output, readers, shape, f, seen)
+        if isinstance(node.op, Concat):
+            y = replace(y, lo=min(x.lo for x in xs), hi=max(x.hi for x in xs))
+        bits = []
+        if params is not None:
+            bits.append(float(np.log2(max(int(np.abs(params.weight.astype(np.int32)).max()), 1))))
+        if f is not None:
+            used = min(max(abs(v) for v in seen) * 2.0**f, float(y.hi))  # logits have wider bounds
+            bits.append(float(np.log2(max(used, 1.0))))
+        found.append(before.then(Node(node.name, op, node.inputs, node.output, params), y, bits))
     return found
 
 
-def _params(node: FloatNode, x: Tensor, choices: int = 4) -> list[Params]:
-    """The `choices` finest integer versions of `node`'s weights whose sums can't overflow on `x`."""
-    assert node.weight is not None and node.level_index is not None and node.bias is not None
-    weight = np.where(node.level_index == NEVER, 0.0, node.weight.astype(np.float64))
-    found: list[Params] = []
-    for f in range(24, -9, -1):
-        w = np.rint(weight * 2.0**f)
-        # floor loses half an LSB on average; the bias gives it back
-        b = np.floor(node.bias.astype(np.float64) * 2.0 ** (x.frac_bits + f - SHIFT) + 1.0)
-        if np.abs(w).max(initial=0) > INT16_MAX or np.abs(b).max(initial=0) > INT16_MAX:
-            continue
-        params = Params(w.astype(np.int16), node.level_index.astype(np.uint8), b.astype(np.int32), f, SHIFT)
-        if worst_sum(x, params) < ACCUMULATOR_LIMIT:
-            found.append(params)
-        if len(found) == choices:
-            break
-    return found
+def _scales(
+    node: FloatNode, rows: _Rows | None, xs: list[Tensor], seen: Range
+) -> list[tuple[Op, int | None, Params | None]]:
+    """`(operator, fraction bits of the output, parameters)` to choose from; no bits: those of the input."""
+    if rows is not None:
+        return [(node.op, xs[0].frac_bits + p.frac_bits - p.shift, p) for p in rows.fitting(xs[0])]
+    inputs = [x.frac_bits for x in xs]
+    if isinstance(node.op, Concat):
+        f = min(inputs)
+        return [(Concat(tuple(i - f for i in inputs)), f, None)] if max(inputs) - f <= ALIGN else []
+    if isinstance(node.op, Add):
+        top = min(*inputs, int(np.floor(np.log2(INT16_MAX / max(abs(seen[0]), abs(seen[1]), 2.0**-15)))))
+        return [
+            (Add((inputs[0] - f, inputs[1] - f)), f, None)
+            for f in range(top, top - CHOICES, -1)
+            if max(inputs) - f <= ALIGN
+        ]
+    return [(node.op, None, None)]
 
 
-def _bounds(graph: FloatGraph, node: FloatNode, shape: Shape, f: int, seen: tuple[float, float]) -> Tensor:
-    """The output tensor of a weighted node: full range for logits, calibrated bounds elsewhere."""
-    readers = [n for n in graph.nodes if n.input == node.output]
-    if not [n for n in readers if not isinstance(n.op, Argmax)]:
-        return Tensor(node.output, shape, f)
-    if all(isinstance(n.op, Relu) for n in readers):
-        return Tensor(node.output, shape, f, INT16_MIN, _q(max(seen[1], 0.0), f))
-    return Tensor(node.output, shape, f, -_q(-min(seen[0], 0.0), f), _q(max(seen[1], 0.0), f))
+def _unscaled(node: FloatNode, x: Tensor) -> Tensor:
+    """The bounds of what an operator without a scale of its own makes of `x`."""
+    if isinstance(node.op, Argmax):
+        return replace(x, frac_bits=0, lo=0, hi=x.size - 1)
+    if isinstance(node.op, Relu):
+        return replace(x, lo=max(x.lo, 0))
+    if isinstance(node.op, Clip):
+        lowest, highest = (b * 2.0**x.frac_bits for b in node.op.bounds)
+        lo = int(np.clip(np.ceil(lowest), INT16_MIN, INT16_MAX))
+        hi = max(int(np.clip(np.floor(highest), INT16_MIN, INT16_MAX)), lo)
+        return replace(x, lo=min(max(x.lo, lo), hi), hi=max(min(x.hi, hi), lo))
+    return x
+
+
+class _Rows:
+    """Integer versions of one node's weights, made once for all assignments."""
+
+    def __init__(self, node: FloatNode) -> None:
+        assert node.weight is not None and node.level_index is not None and node.bias is not None
+        weight = np.where(node.level_index == NEVER, 0.0, node.weight.astype(np.float64))
+        self.bias, self.level_index = node.bias.astype(np.float64), node.level_index.astype(np.uint8)
+        self.weights: dict[int, Array] = {}
+        for f in range(24, -9, -1):
+            w = np.rint(weight * 2.0**f)
+            if np.abs(w).max(initial=0) <= INT16_MAX:
+                self.weights[f] = w.astype(np.int16)
+        self.made: dict[tuple[int, int], tuple[Params, tuple[Array, Array]] | None] = {}
+
+    def fitting(self, x: Tensor) -> list[Params]:
+        """The `CHOICES` finest whose sums can't overflow on `x`."""
+        found: list[Params] = []
+        for f in self.weights:
+            version = self._version(f, x.frac_bits)
+            if version is not None and worst_sum(x, *version) < ACCUMULATOR_LIMIT:
+                found.append(version[0])
+            if len(found) == CHOICES:
+                break
+        return found
+
+    def _version(self, f: int, x_bits: int) -> tuple[Params, tuple[Array, Array]] | None:
+        """Weights of `f` fraction bits and the bias that goes with them; `None` if that exceeds int16."""
+        if (f, x_bits) not in self.made:
+            # floor loses half an LSB on average; the bias gives it back
+            b = np.floor(self.bias * 2.0 ** (x_bits + f - SHIFT) + 1.0)
+            if np.abs(b).max(initial=0) > INT16_MAX:
+                self.made[f, x_bits] = None
+            else:
+                params = Params(self.weights[f], self.level_index, b.astype(np.int32), f, SHIFT)
+                self.made[f, x_bits] = params, row_sums(params)
+        return self.made[f, x_bits]
+
+
+def _bounds(name: str, readers: list[Op], shape: Shape, f: int, seen: Range) -> Tensor:
+    """The output tensor of a node with a scale of its own: full range for logits, calibrated bounds elsewhere."""
+    if all(isinstance(op, Argmax) for op in readers):
+        return Tensor(name, shape, f)
+    hi = _q(max(seen[1], 0.0), f)
+    if all(isinstance(op, Relu) for op in readers):
+        return Tensor(name, shape, f, INT16_MIN, hi)
+    return Tensor(name, shape, f, -_q(-min(seen[0], 0.0), f), hi)
 
 
 def _q(value: float, f: int) -> int:

@@ -5,6 +5,8 @@ Host C and the simulated ELF must equal `run` bit for bit. In: int16 inputs `(N,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .errors import GraphError
@@ -30,19 +32,19 @@ def run(graph: Graph, x: Array, level: int) -> dict[str, Array]:
         raise GraphError(f"input holds {x.min()}..{x.max()}, outside its bounds [{source.lo}, {source.hi}]")
     values = {graph.input: x}
     for node in graph.nodes:
-        values[node.output] = apply_node(node, values[node.input], graph.tensors[node.output], level)
+        values[node.output] = apply_node(node, [values[x] for x in node.inputs], graph.tensors[node.output], level)
     return values
 
 
-def apply_node(node: Node, x: Array, out: Tensor, level: int) -> Array:
-    """One node on int16 `x`; returns int16 within the bounds of `out`."""
-    wide = x.astype(np.int64)
+def apply_node(node: Node, inputs: Sequence[Array], out: Tensor, level: int) -> Array:
+    """One node on int16 `inputs`; returns int16 within the bounds of `out`."""
+    wide = [x.astype(np.int64) for x in inputs]
     if node.params is not None:
         assert isinstance(node.op, WeightedOp)
         p = node.params
-        y = node.op.apply_weighted(wide, p.at_level(level), p.bias, p.shift, out.lo, out.hi)
+        y = node.op.apply_weighted(wide[0], p.at_level(level), p.bias, p.shift, out.lo, out.hi)
     else:
-        y = node.op.apply(wide, out.lo, out.hi)
+        y = node.op.apply_all(wide, out.lo, out.hi)
     return y.astype(np.int16)
 
 

@@ -18,7 +18,7 @@ from .files import write_atomic
 from .ir import Graph, Level, Node, Params, Tensor
 from .ops import op_from_dict
 
-FORMAT = 1
+FORMAT = 2
 """Version of the format; a file of another version is refused."""
 
 
@@ -61,8 +61,8 @@ class _Params(_Part):
 class _Node(_Part):
     name: str
     op: str
-    attributes: dict[str, int | list[int]]
-    input: str
+    attributes: dict[str, int | list[int] | list[float]]
+    inputs: list[str]
     output: str
     params: _Params | None
 
@@ -97,7 +97,7 @@ def graph_to_dict(graph: Graph) -> dict[str, Any]:
                 "name": n.name,
                 "op": n.op.kind,
                 "attributes": n.op.attributes(),
-                "input": n.input,
+                "inputs": list(n.inputs),
                 "output": n.output,
                 "params": None if n.params is None else {"frac_bits": n.params.frac_bits, "shift": n.params.shift},
             }
@@ -174,7 +174,7 @@ def _graph(data: _Graph, arrays: dict[str, np.ndarray[Any, Any]]) -> Graph:
         if n.params is not None:
             weight, index, bias = (arrays[f"{n.name}.{k}"] for k in ("weight", "level_index", "bias"))
             params = Params(weight, index, bias, n.params.frac_bits, n.params.shift)
-        nodes.append(Node(n.name, op_from_dict(n.op, n.attributes), n.input, n.output, params))
+        nodes.append(Node(n.name, op_from_dict(n.op, n.attributes), tuple(n.inputs), n.output, params))
     tensors = {t.name: Tensor(t.name, tuple(t.shape), t.frac_bits, t.lo, t.hi) for t in data.tensors}
     levels = tuple(Level(v.name, v.sparsity, v.accuracy_float) for v in data.levels)
     return Graph(data.name, data.input, tensors, tuple(nodes), levels, data.meta)

@@ -18,9 +18,12 @@ from codegen.ir import NEVER, Graph, Level, Node, Params, Tensor
 from codegen.ops import (
     INT16_MAX,
     INT16_MIN,
+    Add,
     Argmax,
     Array,
     AvgPool,
+    Clip,
+    Concat,
     Conv2d,
     Flatten,
     FullyConnected,
@@ -48,7 +51,7 @@ def make_params(
 
 @dataclass
 class Chain:
-    """Builds a graph operator by operator; each `add` reads the tensor that the one before it wrote."""
+    """Builds a graph operator by operator; each `add` reads the tensor that the one before it wrote, or `inputs`."""
 
     shape: tuple[int, ...]
     lo: int = 0
@@ -63,20 +66,28 @@ class Chain:
         self.last = Tensor("x", self.shape, self.frac_bits, self.lo, self.hi)
         self.tensors["x"] = self.last
 
-    def add(self, op: Op, params: Params | None = None, lo: int = INT16_MIN, hi: int = INT16_MAX) -> Chain:
-        x, number = self.last, len(self.nodes)
-        frac_bits = x.frac_bits
+    def add(
+        self,
+        op: Op,
+        params: Params | None = None,
+        lo: int = INT16_MIN,
+        hi: int = INT16_MAX,
+        inputs: Sequence[str] | None = None,
+    ) -> Chain:
+        xs, number = [self.tensors[name] for name in inputs or (self.last.name,)], len(self.nodes)
+        x = xs[0]
         if params is not None:
             assert isinstance(op, WeightedOp)
             shape = op.infer_weighted(x.shape, params.weight.shape)
-            frac_bits += params.frac_bits - params.shift
+            frac_bits = x.frac_bits + params.frac_bits - params.shift
         else:
-            shape = op.infer(x.shape)
+            shape = op.infer_all([x.shape for x in xs])
+            frac_bits = op.out_frac_bits([x.frac_bits for x in xs]) or 0
         if isinstance(op, Flatten):
             lo, hi = x.lo, x.hi
         self.last = Tensor(f"t{number}", shape, frac_bits, lo, hi)
         self.tensors[self.last.name] = self.last
-        self.nodes.append(Node(f"{op.kind}{number}", op, x.name, self.last.name, params))
+        self.nodes.append(Node(f"{op.kind}{number}", op, tuple(x.name for x in xs), self.last.name, params))
         return self
 
     def graph(self) -> Graph:
@@ -136,8 +147,13 @@ def weights_for(
 INPUT_RANGES = ((0, 255), (0, 32767), (-32768, 32767), (-100, 7), (0, 1))
 
 
-def random_graph(seed: int, levels: int = 3, image: bool = True, depth: int = 4, taps: int = 0) -> Graph:
-    """A random network. `taps` > 0 makes the first convolution's filters at least that long."""
+def random_graph(
+    seed: int, levels: int = 3, image: bool = True, depth: int = 4, taps: int = 0, joins: bool = False
+) -> Graph:
+    """A random network. `taps` > 0 makes the first convolution's filters at least that long.
+
+    `joins`: sums and concatenations of earlier tensors, clips, groups and dilation as well.
+    """
     rng = np.random.default_rng(seed)
     lo, hi = INPUT_RANGES[rng.integers(len(INPUT_RANGES))]
     if image:
@@ -149,7 +165,11 @@ def random_graph(seed: int, levels: int = 3, image: bool = True, depth: int = 4,
         shape = (int(rng.integers(1, 60)),)
     chain = Chain(shape, lo, hi, levels)
     for number in range(depth):
-        _random_op(rng, chain, number, taps)
+        if joins and number and rng.random() < 0.5:
+            _random_join(rng, chain)
+        _random_op(rng, chain, number, taps, joins)
+    if joins:
+        _random_join(rng, chain)
     if len(chain.last.shape) == 3 and rng.random() < 0.5:
         chain.add(Flatten())
     if len(chain.last.shape) == 1 and rng.random() < 0.3:
@@ -157,7 +177,24 @@ def random_graph(seed: int, levels: int = 3, image: bool = True, depth: int = 4,
     return chain.graph()
 
 
-def _random_op(rng: np.random.Generator, chain: Chain, number: int, taps: int) -> None:
+def _random_join(rng: np.random.Generator, chain: Chain) -> None:
+    """A sum or a concatenation of the last tensor with an earlier one (or itself), or a clip."""
+    kind, x, (lo, hi) = rng.integers(3), chain.last, _bounds(rng)
+    alike = [t for t in chain.tensors.values() if t.shape[1:] == x.shape[1:] and abs(t.frac_bits - x.frac_bits) <= 11]
+    if kind == 0:
+        chain.add(Clip((-1.0, 1.0)), None, lo, hi)
+        return
+    if kind == 1:
+        alike = [t for t in alike if t.shape == x.shape]
+    chosen = [x, *(alike[rng.integers(len(alike))] for _ in range(1 if kind == 1 else rng.integers(1, 3)))]
+    chosen = [chosen[i] for i in rng.permutation(len(chosen))]
+    f = min(t.frac_bits for t in chosen) - int(rng.integers(0, 4))
+    shifts = [t.frac_bits - f for t in chosen]
+    op = Add((shifts[0], shifts[1])) if kind == 1 else Concat(tuple(shifts))
+    chain.add(op, None, lo, hi, [t.name for t in chosen])
+
+
+def _random_op(rng: np.random.Generator, chain: Chain, number: int, taps: int, joins: bool = False) -> None:
     x = chain.last
     kinds = ["conv2d", "conv2d", "avgpool", "maxpool", "relu", "flatten"] if len(x.shape) == 3 else ["fc", "fc", "relu"]
     kind = "conv2d" if number == 0 and taps else kinds[rng.integers(len(kinds))]
@@ -178,8 +215,15 @@ def _random_op(rng: np.random.Generator, chain: Chain, number: int, taps: int) -
             if number == 0 and taps:
                 kh = kw = 3
             stride = tuple(int(n) for n in rng.integers(1, 3, 2))
-            op = Conv2d((kh, kw), stride, padding)
-            shape = (outputs, c, kh, kw)
+            dilation, groups = (1, 1), 1
+            if joins:
+                room = (h + padding[0] + padding[2] - 1, w + padding[1] + padding[3] - 1)
+                most = [r // (k - 1) if k > 1 else 3 for r, k in zip(room, (kh, kw), strict=True)]
+                dilation = (int(rng.integers(1, min(most[0], 3) + 1)), int(rng.integers(1, min(most[1], 3) + 1)))
+                groups = int(rng.choice([g for g in range(1, c + 1) if c % g == 0]))
+                outputs = -(-outputs // groups) * groups
+            op = Conv2d((kh, kw), stride, padding, dilation, groups)
+            shape = (outputs, c // groups, kh, kw)
         chain.add(op, weights_for(rng, shape, x, chain.levels, sparsity, shift, fill), lo, hi)
     elif kind in ("avgpool", "maxpool"):
         kernel = (int(rng.integers(1, min(x.shape[1], 4) + 1)), int(rng.integers(1, min(x.shape[2], 4) + 1)))
@@ -330,23 +374,27 @@ def float_graphs(draw: st.DrawFn) -> tuple[FloatGraph, Array]:
         w = (rng.normal(0, scale / np.sqrt(np.prod(shape[1:])), shape)).astype(np.float32)
         b = rng.normal(0, 0.1 * scale, shape[0]).astype(np.float32)
         name = f"n{len(nodes)}"
-        nodes.append(FloatNode(name, op, x, f"{name}.y", w, index, b))
+        nodes.append(FloatNode(name, op, (x,), f"{name}.y", w, index, b))
         return f"{name}.y"
 
     def plain(op: Op, x: str) -> str:
         name = f"n{len(nodes)}"
-        nodes.append(FloatNode(name, op, x, f"{name}.y"))
+        nodes.append(FloatNode(name, op, (x,), f"{name}.y"))
         return f"{name}.y"
 
     shape = (draw(st.integers(1, 2)), draw(st.integers(2, 7)), draw(st.integers(2, 7)))
     x = weighted(Conv2d((2, 2), (1, 1), (1, 0, 0, 1)), "x", (3, shape[0], 2, 2))
     if draw(st.booleans()):
         x = plain(Relu(), x)
+    for _ in range(draw(st.integers(0, 2))):  # residual blocks: depthwise and dilated
+        y = weighted(Conv2d((3, 1), (1, 1), (2, 0, 2, 0), (2, 1), 3), x, (3, 1, 3, 1))
+        nodes.append(FloatNode(f"n{len(nodes)}", Add(), tuple(draw(st.permutations((x, y)))), f"n{len(nodes)}.y"))
+        x = plain(Relu(), nodes[-1].output)
     x = plain(draw(st.sampled_from([AvgPool((2, 2), (1, 1)), MaxPool((2, 2), (1, 1))])), x) if shape[1] > 1 else x
     x = plain(Flatten(), x)
     features = 3 * (shape[1] - 1) * (shape[2] - 1)
     x = weighted(FullyConnected(), x, (5, features))
-    x = plain(Relu(), x)
+    x = plain(draw(st.sampled_from([Relu(), Clip((-0.5, 0.5))])), x)
     weighted(FullyConnected(), x, (4, 5))
     names = tuple(Level(f"L{k}", 90.0 - k) for k in range(levels))
     graph = FloatGraph("net", "x", shape, tuple(nodes), names, 8, 255 / 256, -1.0 if signed else 0.0)

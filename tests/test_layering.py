@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "terminal"}
-TORCH = {"batches", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "train"}
+APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "terminal", "tracing"}
+TORCH = {"batches", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "tracing", "train"}
 
 
 def folder(package: str) -> Path:

@@ -27,6 +27,8 @@ class Conv2dLea(LeaKind):
     def candidates(self, graph: Graph, node: Node, rows: int, target: TargetSpec, overlap: bool) -> Iterator[LeaLayer]:
         """Every tile whose matrix, two results and two filters fit LEA RAM."""
         assert isinstance(node.op, Conv2d) and node.params is not None
+        if node.op.groups != 1 or node.op.dilation != (1, 1):
+            return
         levels = len(graph.levels)
         packed = pack_column(node.name, node.params, levels, rows)
         shape = graph.tensors[node.output].shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import UnsupportedOp
 from ..ir import Graph, Node
 from ..ops import Conv2d, FullyConnected
 from ..packing import Packed, PackedLayer
@@ -55,7 +56,9 @@ class Conv2dLayer(_CpuLayer):
 
     def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
         """As many output rows as a step may take."""
-        assert isinstance(packed, PackedLayer) and node.params is not None
+        assert isinstance(packed, PackedLayer) and node.params is not None and isinstance(node.op, Conv2d)
+        if node.op.groups != 1 or node.op.dilation != (1, 1):
+            raise UnsupportedOp(f"{node.name}: no kernel for groups {node.op.groups} and dilation {node.op.dilation}")
         channels, height, width = graph.tensors[node.output].shape
         window = _entries(node, packed) * target.costs["conv_tap_cycles"] + target.costs["conv_window_cycles"]
         rows = min(max(int(target.step_cycles // (width * window)), 1), height)

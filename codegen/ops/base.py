@@ -7,6 +7,7 @@ must meet bit for bit, whatever the tile, encoding or level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -32,6 +33,18 @@ class Op:
         """Shape of the output for an input of `shape`; raises `GraphError` when it can't be applied."""
         raise NotImplementedError
 
+    def infer_all(self, shapes: Sequence[Shape]) -> Shape:
+        """Shape of the output for inputs of `shapes`; only a `JoinOp` takes more than one."""
+        return self.infer(_only(self.kind, shapes))
+
+    def out_frac_bits(self, inputs: Sequence[int]) -> int | None:
+        """Fraction bits of the output for inputs with `inputs`; `None` where the output is no fixed-point number."""
+        return inputs[0]
+
+    def reach(self, bounds: Sequence[tuple[int, int]]) -> int:
+        """Largest magnitude that the 32-bit arithmetic can meet, for inputs within `bounds`; 0 if it has none."""
+        return 0
+
     def macs(self, shape: Shape) -> int:
         """Multiply-accumulates of one dense inference on an input of `shape`."""
         return 0
@@ -44,9 +57,35 @@ class Op:
         """Integer semantics on int64 `x`; the result lies in `[lo, hi]`."""
         raise NotImplementedError
 
+    def apply_float_all(self, xs: Sequence[Array]) -> Array:
+        """`apply_float` of all inputs."""
+        return self.apply_float(xs[0])
+
+    def apply_all(self, xs: Sequence[Array], lo: int, hi: int) -> Array:
+        """`apply` of all inputs."""
+        return self.apply(xs[0], lo, hi)
+
     def attributes(self) -> dict[str, Any]:
-        """Attributes as plain values, for JSON and for comments in generated C."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        """Attributes as plain values, for JSON and for comments in generated C; those at their defaults left out."""
+        default = asdict(type(self)())
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items() if v != default[key]}
+
+
+@dataclass(frozen=True)
+class JoinOp(Op):
+    """An operator of two or more inputs; subclasses define the methods that end in `_all`."""
+
+    def infer_all(self, shapes: Sequence[Shape]) -> Shape:
+        """Shape of the output for inputs of `shapes`; raises `GraphError` when they do not go together."""
+        raise NotImplementedError
+
+    def apply_float_all(self, xs: Sequence[Array]) -> Array:
+        """Real-valued semantics."""
+        raise NotImplementedError
+
+    def apply_all(self, xs: Sequence[Array], lo: int, hi: int) -> Array:
+        """Integer semantics on int64 arrays; the result lies in `[lo, hi]`."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -107,10 +146,18 @@ def op_from_dict(kind: str, attributes: dict[str, Any]) -> Op:
     default = cls()
     for key, value in attributes.items():
         expected = getattr(default, key)
-        if not isinstance(value, list) or len(value) != len(expected):
-            what = f"operator {kind!r}: attribute {key}"
-            raise UnsupportedOp(f"{what} is {value!r}, not a list of {len(expected)} numbers")
-    return cls(**{key: tuple(v) for key, v in attributes.items()})
+        what = f"operator {kind!r}: attribute {key} is {value!r}, not"
+        if isinstance(expected, int) and not isinstance(value, int):
+            raise UnsupportedOp(f"{what} a whole number")
+        if isinstance(expected, tuple) and (not isinstance(value, list) or len(value) != (len(expected) or len(value))):
+            raise UnsupportedOp(f"{what} a list of {len(expected) or 'any number of'} numbers")
+    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in attributes.items()})
+
+
+def _only(kind: str, shapes: Sequence[Shape]) -> Shape:
+    if len(shapes) != 1:
+        raise GraphError(f"{kind}: takes one input, got {len(shapes)}")
+    return shapes[0]
 
 
 def spatial(where: str, shape: Shape) -> tuple[int, int, int]:
@@ -120,10 +167,11 @@ def spatial(where: str, shape: Shape) -> tuple[int, int, int]:
     return shape[0], shape[1], shape[2]
 
 
-def windows(x: Array, kernel: tuple[int, int], stride: tuple[int, int]) -> Array:
-    """All windows of `(N, C, H, W)` as a view `(N, C, OH, OW, KH, KW)`."""
-    view = np.lib.stride_tricks.sliding_window_view(x, kernel, axis=(2, 3))
-    return view[:, :, :: stride[0], :: stride[1]]
+def windows(x: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Array:
+    """All windows of `(N, C, H, W)` as a view `(N, C, OH, OW, KH, KW)`; elements of one are `dilation` apart."""
+    extent = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
+    view = np.lib.stride_tricks.sliding_window_view(x, extent, axis=(2, 3))
+    return view[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
 
 
 def out_size(where: str, size: int, kernel: int, stride: int) -> int:

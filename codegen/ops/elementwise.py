@@ -1,7 +1,8 @@
-"""Operators that move or clip: relu, flatten, argmax."""
+"""Operators that move or clip: relu, clip, flatten, argmax."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
@@ -34,6 +35,33 @@ class Relu(Op):
 
 @register
 @dataclass(frozen=True)
+class Clip(Op):
+    """`y = clip(x, lo, hi)`: clipped relu (ReLU6), hard tanh. `passes.fuse_relu` folds it like a relu.
+
+    Attributes:
+        bounds: smallest and largest real value; `quantize` makes `lo` and `hi` of them.
+    """
+
+    kind: ClassVar[str] = "clip"
+    bounds: tuple[float, float] = (0.0, 6.0)
+
+    def infer(self, shape: Shape) -> Shape:
+        """Same shape."""
+        if not self.bounds[0] < self.bounds[1]:
+            raise GraphError(f"clip: bounds {self.bounds} are not in order")
+        return shape
+
+    def apply_float(self, x: Array) -> Array:
+        """`x` within the bounds."""
+        return np.clip(x, *self.bounds)
+
+    def apply(self, x: Array, lo: int, hi: int) -> Array:
+        """The integer formula of the class."""
+        return np.clip(x, lo, hi)
+
+
+@register
+@dataclass(frozen=True)
 class Flatten(Op):
     """`(C, H, W)` to `(C*H*W,)` in row-major order; costs nothing on the device."""
 
@@ -58,6 +86,10 @@ class Argmax(Op):
     """Index of the largest element, the lowest index on a tie; softmax is not needed to classify."""
 
     kind: ClassVar[str] = "argmax"
+
+    def out_frac_bits(self, inputs: Sequence[int]) -> int | None:
+        """None: an index."""
+        return None
 
     def infer(self, shape: Shape) -> Shape:
         """`(1,)`."""

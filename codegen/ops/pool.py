@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from ..errors import GraphError
 from .base import Array, Op, Shape, out_size, register, spatial, windows
+
+MAX_AREA = 2048
+"""Elements of an average whose divisor is rounded: then by at most 3 %, the same for all channels."""
+
+MAX_EXACT = 2**15
+"""Elements of an average over a power of two: a sum of int16 stays within 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +33,23 @@ class _Pool(Op):
 @register
 @dataclass(frozen=True)
 class AvgPool(_Pool):
-    """`y = clip((sum(x) * multiplier) >> shift, lo, hi)`.
+    """`y = clip((sum(x) * multiplier) >> shift, lo, hi)`, up to the average of a whole image.
 
-    A window of `2**n` elements has multiplier 1 and shift `n`; any other has `round(2**15 / area)` and 15.
+    A window of `2**n` elements has multiplier 1 and shift `n`; any other has `round(2**15 / area)` and 15, which is
+    off by at most one part in `2**16 / area`.
     """
 
     kind: ClassVar[str] = "avgpool"
+
+    def infer(self, shape: Shape) -> Shape:
+        """As any pool; raises `GraphError` where a rounded multiplier would be too coarse, or a sum too large."""
+        area = self.kernel[0] * self.kernel[1]
+        limit = MAX_EXACT if area & (area - 1) == 0 else MAX_AREA
+        if area > limit:
+            raise GraphError(
+                f"avgpool: a window of {area} elements; at most {limit} can be averaged, pool in two steps"
+            )
+        return super().infer(shape)
 
     @property
     def scale(self) -> tuple[int, int]:
@@ -39,6 +58,11 @@ class AvgPool(_Pool):
         if area & (area - 1) == 0:
             return 1, area.bit_length() - 1
         return (2**15 + area // 2) // area, 15
+
+    def reach(self, bounds: Sequence[tuple[int, int]]) -> int:
+        """Largest sum times the multiplier."""
+        ((lo, hi),) = bounds
+        return self.kernel[0] * self.kernel[1] * max(-lo, hi) * self.scale[0]
 
     def apply_float(self, x: Array) -> Array:
         """Mean of each window."""

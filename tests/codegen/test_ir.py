@@ -12,7 +12,7 @@ from strategies import LIMIT, Chain, make_params, random_graph, seeds, worst_inp
 
 from codegen.errors import CodegenError, GraphError, UnsupportedOp
 from codegen.ir import NEVER, Graph, Level, Node, Params, Tensor
-from codegen.ops import Argmax, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu, op_from_dict
+from codegen.ops import Add, Argmax, AvgPool, Concat, Conv2d, Flatten, FullyConnected, MaxPool, Relu, op_from_dict
 
 
 def dense(weight: object = ((1, 2),), bias: object = 0, lo: int = 0, hi: int = 100, **options: int) -> Graph:
@@ -257,7 +257,7 @@ def test_zero_outputs_is_a_graph_error() -> None:
     p = Params(np.zeros((0, 2), np.int16), np.zeros((0, 2), np.uint8), np.zeros(0, np.int32), 15)
     tensors = {"x": Tensor("x", (2,), 8, 0, 9), "y": Tensor("y", (1,), 8)}
     with pytest.raises(GraphError):
-        Graph("net", "x", tensors, (Node("n", FullyConnected(), "x", "y", p),), (Level("a", 1),))
+        Graph("net", "x", tensors, (Node("n", FullyConnected(), ("x",), "y", p),), (Level("a", 1),))
 
 
 @pytest.mark.parametrize(
@@ -319,6 +319,50 @@ def test_macs_count_dense_work() -> None:
 def test_unknown_operators_and_attributes_are_named() -> None:
     with pytest.raises(UnsupportedOp, match=r"'gru' is unknown; supported are .*conv2d"):
         op_from_dict("gru", {})
-    with pytest.raises(UnsupportedOp, match="no attribute dilation"):
-        op_from_dict("conv2d", {"dilation": [2, 2]})
+    with pytest.raises(UnsupportedOp, match="no attribute output_padding"):
+        op_from_dict("conv2d", {"output_padding": [2, 2]})
+    with pytest.raises(UnsupportedOp, match=r"groups is \[2\], not a whole number"):
+        op_from_dict("conv2d", {"groups": [2]})
+    with pytest.raises(UnsupportedOp, match=r"dilation is 2, not a list of 2 numbers"):
+        op_from_dict("conv2d", {"dilation": 2})
     assert issubclass(UnsupportedOp, CodegenError)
+
+
+def test_joins_must_end_at_the_same_fraction_bits() -> None:
+    chain = Chain((2, 2, 2), -9, 9, 1).add(Relu())
+    with pytest.raises(GraphError, match=r"inputs of \(8, 8\) fraction bits, shifted by \(0, 1\)"):
+        chain.add(Add((0, 1)), None, inputs=["x", "t0"])
+    with pytest.raises(GraphError, match=r"shifts \(15, 15\) are outside 0..14"):
+        chain.add(Concat((15, 15)), None, inputs=["x", "t0"])
+    with pytest.raises(GraphError, match="3 shifts for 2 inputs"):
+        chain.add(Concat((0, 0, 0)), None, inputs=["x", "t0"])
+    with pytest.raises(GraphError, match="two inputs of one shape"):
+        chain.add(Add(), None, inputs=["x", "x", "t0"])
+    chain.add(Flatten())
+    with pytest.raises(GraphError, match="two inputs of one shape"):
+        chain.add(Add(), None, inputs=["x", "t1"])
+    with pytest.raises(GraphError, match="differ in channels only"):
+        chain.add(Concat(), None, inputs=["x", "t1"])
+    with pytest.raises(GraphError, match="relu: takes one input, got 2"):
+        chain.add(Relu(), None, inputs=["x", "x"])
+
+
+@pytest.mark.parametrize(
+    ("op", "weight", "message"),
+    [
+        (Conv2d((2, 2), groups=3), (3, 1, 2, 2), "4 input channels can't form 3 groups"),
+        (Conv2d((2, 2), groups=2), (4, 4, 2, 2), r"do not match \(O, 2, 2, 2\)"),
+        (Conv2d((2, 2), groups=4), (6, 1, 2, 2), "6 output channels can't form 4 groups"),
+        (Conv2d((2, 2), dilation=(1, 0)), (4, 4, 2, 2), "must be at least 1"),
+        (Conv2d((2, 3), dilation=(1, 4)), (4, 4, 2, 3), "a window of 9 does not fit an axis of 8"),
+    ],
+)
+def test_groups_and_dilation_must_fit(op: Conv2d, weight: tuple[int, ...], message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        op.infer_weighted((4, 8, 8), weight)
+
+
+@pytest.mark.parametrize(("length", "limit"), [(2049, 2048), (2**16, 2**15)])
+def test_an_average_of_too_many_elements_is_refused(length: int, limit: int) -> None:
+    with pytest.raises(GraphError, match=f"a window of {length} elements; at most {limit} are averaged"):
+        Chain((1, 1, length), -32768, 32767, 1).add(AvgPool((1, length), (1, 1)))

@@ -101,7 +101,7 @@ def branch() -> Graph:
         .add(MaxPool((2, 2), (1, 1)))
     )
     graph = chain.graph()
-    late = Node("late", MaxPool((3, 3), (1, 1)), "t0", "t9")
+    late = Node("late", MaxPool((3, 3), (1, 1)), ("t0",), "t9")
     return replace(
         graph, nodes=(*graph.nodes, late), tensors={**graph.tensors, "t9": replace(graph.tensors["t2"], name="t9")}
     )
@@ -157,7 +157,7 @@ def test_flatten_shares_storage() -> None:
 def test_a_flattened_tensor_cannot_have_a_border() -> None:
     chain = Chain((1, 4, 4), 0, 9, 1).add(Relu())
     graph = chain.add(Conv2d((3, 3), (1, 1), (1, 1, 1, 1)), make_params(np.ones((1, 1, 3, 3), int))).graph()
-    flat = Node("flat", Flatten(), "t0", "t9")
+    flat = Node("flat", Flatten(), ("t0",), "t9")
     both = replace(
         graph,
         nodes=(graph.nodes[0], flat, graph.nodes[1]),
@@ -170,7 +170,7 @@ def test_a_flattened_tensor_cannot_have_a_border() -> None:
 def test_two_convolutions_with_different_padding_share_the_larger_border() -> None:
     params = make_params(np.ones((1, 1, 3, 3), int))
     graph = Chain((1, 4, 4), 0, 9, 1).add(Conv2d((3, 3), (1, 1), (2, 0, 1, 1)), params).graph()
-    other = Node("other", Conv2d((3, 3), (1, 1), (0, 3, 0, 2)), "x", "t9", params)
+    other = Node("other", Conv2d((3, 3), (1, 1), (0, 3, 0, 2)), ("x",), "t9", params)
     shape = other.op.infer((1, 4, 4))
     both = replace(
         graph,

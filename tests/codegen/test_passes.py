@@ -12,7 +12,7 @@ from strategies import Chain, inputs_for, make_params, random_graph, seeds
 
 from codegen import reference
 from codegen.ir import Graph, Node
-from codegen.ops import Conv2d, Flatten, FullyConnected, MaxPool, Relu
+from codegen.ops import Add, Clip, Conv2d, Flatten, FullyConnected, MaxPool, Relu
 from codegen.passes import fuse_relu
 
 BOUNDS = st.tuples(st.integers(-50, 50), st.integers(-50, 50)).map(lambda b: (min(b), max(b)))
@@ -37,7 +37,7 @@ def test_fusing_keeps_bits_for_any_bounds(before: tuple[int, int], after: tuple[
 @given(seed=seeds, levels=st.integers(1, 3), image=st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_fusing_keeps_logits(seed: int, levels: int, image: bool) -> None:
-    graph = random_graph(seed, levels, image, 5)
+    graph = random_graph(seed, levels, image, 5, joins=True)
     fused = fuse_relu(graph)
     assert fused.output.name == graph.output.name
     x = inputs_for(graph, 3, seed)
@@ -56,6 +56,17 @@ def test_relu_after_conv_and_fully_connected_is_fused() -> None:
     assert "t0" not in fused.tensors
 
 
+def test_clips_after_a_sum_fuse_however_far_away() -> None:
+    """Into the clip of the sum, past a node that stands between."""
+    chain = Chain((4,), -99, 99, 1, frac_bits=6).add(Add((0, 0)), None, -150, 150, ["x", "x"])
+    chain.add(FullyConnected(), make_params(np.eye(4, dtype=int), 0, 0, 0, 0), inputs=["x"])
+    graph = chain.add(Relu(), None, -7, 140, ["t0"]).add(Clip((-1.0, 1.0)), None, -64, 64).graph()
+    fused = fuse_relu(graph)
+    assert [(n.op.kind, n.output) for n in fused.nodes] == [("add", "t3"), ("fully_connected", "t1")]
+    x = inputs_for(graph, 9, 1)
+    np.testing.assert_array_equal(reference.run(fused, x, 0)["t3"], reference.run(graph, x, 0)["t3"])
+
+
 def test_relu_after_a_pool_or_the_input_stays() -> None:
     graph = Chain((1, 4, 4), -9, 9, 1).add(Relu()).add(MaxPool()).add(Relu()).graph()
     assert relus(fuse_relu(graph)) == 2
@@ -66,7 +77,7 @@ def test_relu_stays_when_another_node_reads_the_producer() -> None:
     graph = (
         Chain((2,), -9, 9, 1).add(FullyConnected(), make_params(np.eye(2, dtype=int), 0, 0, 0, 0)).add(Relu()).graph()
     )
-    other = Node("other", Relu(), "t0", "t9")
+    other = Node("other", Relu(), ("t0",), "t9")
     branched = replace(
         graph, nodes=(*graph.nodes, other), tensors={**graph.tensors, "t9": replace(graph.tensors["t1"], name="t9")}
     )

@@ -14,7 +14,7 @@ from codegen import reference
 from codegen.errors import GraphError
 from codegen.floatgraph import FloatGraph, FloatNode
 from codegen.ir import NEVER, Graph, Level
-from codegen.ops import Argmax, Array, AvgPool, Conv2d, FullyConnected, MaxPool, WeightedOp
+from codegen.ops import Add, Argmax, Array, AvgPool, Conv2d, FullyConnected, MaxPool, WeightedOp
 from codegen.quantize import calibrate, quantize
 
 Case = tuple[FloatGraph, Array]
@@ -24,15 +24,15 @@ def one_layer(weight: object, bias: object = 0.0, index: object = 0, **options: 
     w = np.asarray(weight, np.float32)
     level = np.array(np.broadcast_to(np.asarray(index, np.uint8), w.shape))
     b = np.array(np.broadcast_to(np.asarray(bias, np.float32), w.shape[:1]))
-    node = FloatNode("fc", FullyConnected(), "x", "y", w, level, b)
+    node = FloatNode("fc", FullyConnected(), ("x",), "y", w, level, b)
     settings_ = {"input_frac_bits": 8, "input_max": 255 / 256, **options}
     return FloatGraph("net", "x", (w.shape[1],), (node,), (Level("a", 50), Level("b", 0)), **settings_)  # type: ignore[arg-type]
 
 
 def full(name: str, x: str, y: str, weight: Array) -> FloatNode:
     """A fully connected node without pruned weights or bias."""
-    zeros = np.zeros(len(weight), np.float32)
-    return FloatNode(name, FullyConnected(), x, y, weight.astype(np.float32), np.zeros(weight.shape, np.uint8), zeros)
+    zeros, index = np.zeros(len(weight), np.float32), np.zeros(weight.shape, np.uint8)
+    return FloatNode(name, FullyConnected(), (x,), y, weight.astype(np.float32), index, zeros)
 
 
 SOME = np.array([[0.25, 0.5], [1, 0]], np.float32) * (255 / 256)
@@ -78,6 +78,8 @@ def error_bound(graph: Graph, floats: FloatGraph, inputs: Array, level: int) -> 
         elif isinstance(node.op, AvgPool):
             area = node.op.kernel[0] * node.op.kernel[1]
             e += 2.0**-y.frac_bits + area * 2.0**-16 * float(np.abs(values[node.input]).max())
+        elif isinstance(node.op, Add):  # rounded once
+            e += errors[node.inputs[1]] + 0.5 * 2.0**-y.frac_bits
         errors[node.output] = e * (1 + 1e-5)  # float32 of the other side
         found.append((node.output, errors[node.output]))
     return found
@@ -173,13 +175,13 @@ def test_logits_use_the_full_range_and_hidden_tensors_the_calibrated_one() -> No
     second = FloatNode(
         "fc2",
         FullyConnected(),
-        "y",
+        ("y",),
         "z",
         np.eye(2, dtype=np.float32),
         np.zeros((2, 2), np.uint8),
         np.zeros(2, np.float32),
     )
-    graph = quantize(replace(first, nodes=(node, second, FloatNode("top", Argmax(), "z", "c"))), SOME)
+    graph = quantize(replace(first, nodes=(node, second, FloatNode("top", Argmax(), ("z",), "c"))), SOME)
     y, z = graph.tensors["y"], graph.tensors["z"]
     assert (z.lo, z.hi) == (-32768, 32767)
     values = first.run(SOME, 1)["y"]
@@ -226,7 +228,7 @@ def test_activations_must_be_finite() -> None:
     second = FloatNode(
         "fc2",
         FullyConnected(),
-        "y",
+        ("y",),
         "z",
         np.full((1, 1), 3e38, np.float32),
         np.zeros((1, 1), np.uint8),
@@ -258,7 +260,7 @@ def test_wrong_shapes_name_the_node() -> None:
     bad = replace(floats, shape=(3,))
     with pytest.raises(GraphError, match="fc"):
         bad.shapes()
-    pool = FloatNode("pool", MaxPool(), "y", "z")
+    pool = FloatNode("pool", MaxPool(), ("y",), "z")
     with pytest.raises(GraphError, match="pool: maxpool"):
         replace(floats, nodes=(*floats.nodes, pool)).shapes()
 

@@ -13,7 +13,7 @@ from strategies import Chain, inputs_for, make_params, random_graph, seeds
 from codegen import reference
 from codegen.errors import GraphError
 from codegen.ir import Graph, Node
-from codegen.ops import Argmax, Array, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu
+from codegen.ops import Add, Argmax, Array, AvgPool, Clip, Concat, Conv2d, Flatten, FullyConnected, MaxPool, Relu
 
 
 def clip(value: int, lo: int, hi: int) -> int:
@@ -30,14 +30,18 @@ def brute_conv2d(x: list, w: list, bias: list, op: Conv2d, shift: int, lo: int, 
     out = []
     for o, filters in enumerate(w):
         plane, oy = [], 0
-        while oy * op.stride[0] + op.kernel[0] <= height + top + bottom:
+        while oy * op.stride[0] + (op.kernel[0] - 1) * op.dilation[0] < height + top + bottom:
             row, ox = [], 0
-            while ox * op.stride[1] + op.kernel[1] <= width + left + right:
+            while ox * op.stride[1] + (op.kernel[1] - 1) * op.dilation[1] < width + left + right:
                 total = 0
-                for c, ky, kx in itertools.product(range(len(x)), range(op.kernel[0]), range(op.kernel[1])):
-                    iy, ix = oy * op.stride[0] + ky - top, ox * op.stride[1] + kx - left
+                first = o // (len(w) // op.groups) * len(filters)
+                for c, ky, kx in itertools.product(range(len(filters)), range(op.kernel[0]), range(op.kernel[1])):
+                    iy, ix = (
+                        oy * op.stride[0] + ky * op.dilation[0] - top,
+                        ox * op.stride[1] + kx * op.dilation[1] - left,
+                    )
                     if 0 <= iy < height and 0 <= ix < width:
-                        total += x[c][iy][ix] * filters[c][ky][kx]
+                        total += x[first + c][iy][ix] * filters[c][ky][kx]
                 row.append(clip(floor_shift(total, shift) + bias[o], lo, hi))
                 ox += 1
             plane.append(row)
@@ -72,8 +76,32 @@ def brute_pool(x: list, op: AvgPool | MaxPool, lo: int, hi: int) -> list:
     return out
 
 
-def brute_node(graph: Graph, node: Node, x: Array, level: int) -> list:
+def nearest(value: int, shift: int) -> int:
+    """`value / 2**shift`, rounded to the nearest, half upwards."""
+    return (2 * value + 2**shift) // 2 ** (shift + 1)
+
+
+def brute_join(inputs: list[Array], op: Add | Concat, lo: int, hi: int) -> list:
+    if isinstance(op, Add):
+        (a, b), (sa, sb) = inputs, op.shifts
+        most = max(op.shifts)
+        sums = [
+            clip(nearest((int(v) << (most - sa)) + (int(w) << (most - sb)), most), lo, hi)
+            for v, w in zip(a.reshape(-1), b.reshape(-1), strict=True)
+        ]
+        return np.array(sums).reshape(a.shape).tolist()
+    flat = [
+        clip(nearest(int(v), s), lo, hi) for x, s in zip(inputs, op.shifts, strict=True) for v in x.reshape(-1).tolist()
+    ]
+    channels = sum(len(x) for x in inputs)
+    return np.array(flat).reshape(channels, *inputs[0].shape[1:]).tolist()
+
+
+def brute_node(graph: Graph, node: Node, inputs: list[Array], level: int) -> list:
+    x = inputs[0]
     values, out = x.tolist(), graph.tensors[node.output]
+    if isinstance(node.op, Add | Concat):
+        return brute_join(inputs, node.op, out.lo, out.hi)
     if node.params is not None:
         p = node.params
         rows = p.weight.reshape(len(p.bias), -1).tolist()
@@ -95,6 +123,8 @@ def brute_node(graph: Graph, node: Node, x: Array, level: int) -> list:
     flat = x.reshape(-1).tolist()
     if isinstance(node.op, Relu):
         return np.array([clip(max(v, 0), out.lo, out.hi) for v in flat]).reshape(x.shape).tolist()
+    if isinstance(node.op, Clip):
+        return np.array([clip(v, out.lo, out.hi) for v in flat]).reshape(x.shape).tolist()
     if isinstance(node.op, Argmax):
         return [next(i for i, v in enumerate(flat) if v == max(flat))]
     assert isinstance(node.op, Flatten)
@@ -107,13 +137,15 @@ def assert_brute(graph: Graph, x: Array, level: int) -> None:
         for i in range(len(x)):
             got = values[node.output][i]
             assert got.dtype == np.int16
-            assert got.tolist() == brute_node(graph, node, values[node.input][i], level), (node.name, i)
+            assert got.tolist() == brute_node(graph, node, [values[t][i] for t in node.inputs], level), (node.name, i)
 
 
-@given(seed=seeds, levels=st.integers(1, 5), image=st.booleans(), depth=st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
-def test_every_operator_equals_loops_over_integers(seed: int, levels: int, image: bool, depth: int) -> None:
-    graph = random_graph(seed, levels, image, depth)
+@given(seed=seeds, levels=st.integers(1, 5), image=st.booleans(), depth=st.integers(1, 4), joins=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_every_operator_equals_loops_over_integers(
+    seed: int, levels: int, image: bool, depth: int, joins: bool
+) -> None:
+    graph = random_graph(seed, levels, image, depth, joins=joins)
     for level in {0, levels - 1}:
         assert_brute(graph, inputs_for(graph, 3, seed), level)
 
@@ -122,7 +154,7 @@ def test_every_operator_equals_loops_over_integers(seed: int, levels: int, image
 @given(seed=seeds, levels=st.integers(1, 5), image=st.booleans(), depth=st.integers(1, 5))
 @settings(max_examples=1500, deadline=None)
 def test_every_operator_equals_loops_over_integers_many(seed: int, levels: int, image: bool, depth: int) -> None:
-    graph = random_graph(seed, levels, image, depth)
+    graph = random_graph(seed, levels, image, depth, joins=seed % 2 == 1)
     for level in range(levels):
         assert_brute(graph, inputs_for(graph, 4, seed), level)
 
@@ -178,6 +210,34 @@ def test_average_pool_is_the_mean(kernel: tuple[int, int]) -> None:
     for n, i, j in itertools.product(range(len(x)), range(got.shape[2]), range(got.shape[3])):
         window = x[n, 0, i : i + kernel[0], j : j + kernel[1]].astype(float)
         assert abs(got[n, 0, i, j] - (window.mean() - 0.5)) <= 0.5 + abs(window.sum()) * 2.0**-16
+
+
+@pytest.mark.parametrize("area", [(25, 6), (1, 98), (23, 89), (128, 256)])
+def test_the_average_of_a_whole_image_of_extremes(area: tuple[int, int]) -> None:
+    """The largest sum times the multiplier stays in 32 bits."""
+    graph = Chain((1, *area), -32768, 32767, 1).add(AvgPool(area, area)).graph()
+    x = inputs_for(graph, 3, 2)
+    assert_brute(graph, x, 0)
+    assert np.abs(x.astype(np.int64).sum(axis=(1, 2, 3))).max() * graph.nodes[0].op.scale[0] < 2**31
+
+
+@pytest.mark.parametrize("shifts", [(0, 0), (0, 14), (14, 0), (14, 14), (3, 1)])
+@pytest.mark.parametrize("bounds", [(-32768, 32767), (0, 9)])
+def test_sums_of_extremes(shifts: tuple[int, int], bounds: tuple[int, int]) -> None:
+    """Both inputs at either end of int16: no 32-bit sum overflows."""
+    chain = Chain((3,), -32768, 32767, 1, frac_bits=8 + shifts[0])
+    other = make_params(np.eye(3, dtype=int), 0, 0, shifts[1] - shifts[0], 0)
+    chain.add(FullyConnected(), other).add(Add(shifts), None, *bounds, ["x", "t0"])
+    graph = chain.graph()
+    x = np.array([[a, b, c] for a, b, c in itertools.product([-32768, -1, 0, 1, 32767], repeat=3)], np.int16)
+    assert_brute(graph, x, 0)
+    assert graph.nodes[1].op.reach([(-32768, 32767)] * 2) < 2**31
+
+
+def test_a_sum_rounds_to_the_nearest_and_half_upwards() -> None:
+    chain = Chain((1,), -9, 9, 1).add(Relu()).add(Add((1, 1)), None, inputs=["x", "t0"])
+    x = np.array([[-3], [-2], [-1], [0], [1], [2], [3]], np.int16)
+    assert reference.run(chain.graph(), x, 0)["t1"].reshape(-1).tolist() == [-1, -1, 0, 0, 1, 2, 3]
 
 
 def test_argmax_takes_the_lowest_index_on_a_tie() -> None:

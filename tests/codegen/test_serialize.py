@@ -89,15 +89,15 @@ def test_missing_files(folder: Path, tmp_path: Path) -> None:
         load_graph(tmp_path)
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_other_versions_are_refused(folder: Path, tmp_path: Path, version: Any) -> None:
     data = json.loads((folder / "graph.json").read_text()) | {"format": version}
-    with pytest.raises(GraphFileError, match=f"has format {version}, this version reads 1; export it again"):
+    with pytest.raises(GraphFileError, match=f"has format {version}, this version reads 2; export it again"):
         load_graph(damaged(folder, tmp_path, data))
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"[]", b"null", b"3", b'"format"', b"\xff\xfe\x00", b"{}", b'{"format": 1}']
+    "text", [b"", b"{", b"[]", b"null", b"3", b'"format"', b"\xff\xfe\x00", b"{}", b'{"format": 2}']
 )
 def test_json_that_is_no_graph(folder: Path, tmp_path: Path, text: bytes) -> None:
     with pytest.raises(GraphFileError):

@@ -117,7 +117,7 @@ def test_an_operator_without_a_kernel_is_unsupported() -> None:
 def test_a_tensor_that_is_neither_flat_nor_an_image_is_refused() -> None:
     """Storage is (C, H, W) or flat; (4, 5) must not be laid out as 4 elements."""
     tensors = {"x": Tensor("x", (4, 5), 8, -9, 9), "y": Tensor("y", (4, 5), 8)}
-    graph = Graph("net", "x", tensors, (Node("relu", Relu(), "x", "y"),), (Level("a", 0),))
+    graph = Graph("net", "x", tensors, (Node("relu", Relu(), ("x",), "y"),), (Level("a", 0),))
     with pytest.raises((UnsupportedOp, GraphError)):
         plan(graph)
 

@@ -1,6 +1,8 @@
 """Shared by the tests of the trainer: a data set that trains in milliseconds, and where the real one lies."""
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,13 @@ import torch
 
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split
+
+if "networks" not in sys.modules:  # importlib mode leaves sys.path alone
+    _spec = importlib.util.spec_from_file_location("networks", Path(__file__).parents[1] / "networks.py")
+    assert _spec is not None
+    assert _spec.loader is not None
+    sys.modules["networks"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules["networks"])
 
 
 def bars(count: int, seed: int) -> Split:
