@@ -46,9 +46,7 @@ class AvgPool(_Pool):
         area = self.kernel[0] * self.kernel[1]
         limit = MAX_EXACT if area & (area - 1) == 0 else MAX_AREA
         if area > limit:
-            raise GraphError(
-                f"avgpool: a window of {area} elements; at most {limit} can be averaged, pool in two steps"
-            )
+            raise GraphError(f"avgpool: a window of {area} elements; at most {limit} are averaged, pool in two steps")
         return super().infer(shape)
 
     @property

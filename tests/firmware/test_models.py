@@ -180,7 +180,7 @@ def test_long_rows_with_wide_gaps(zig: Workshop, host: Workshop) -> None:
 def test_a_tensor_read_twice_and_relu_of_the_input(zig: Workshop, host: Workshop) -> None:
     chain = Chain((2, 4, 4), -99, 99, 1).add(Relu(), None, 3, 50).add(MaxPool((2, 2), (1, 1))).add(Relu())
     graph = chain.graph()
-    early = replace(graph.nodes[2], name="late", input="t0", output="t9")
+    early = replace(graph.nodes[2], name="late", inputs=("t0",), output="t9")
     tensors = {**graph.tensors, "t9": replace(graph.tensors["t0"], name="t9", lo=-5, hi=40)}
     check_everywhere(replace(graph, nodes=(*graph.nodes, early), tensors=tensors), zig, host)
 
