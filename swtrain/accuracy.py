@@ -22,6 +22,7 @@ from codegen.serialize import load_graph
 
 from .datasets import Dataset, load_dataset
 from .deploy import quantized_inputs
+from .ensemble import Uncertain, monte_carlo_dropout
 from .errors import ConfigError, ExportError
 from .export import export_run
 from .loop import evaluate
@@ -38,6 +39,7 @@ class LevelAccuracy:
         effective_sparsity: percent that are absent or round to 0 in int16; None without an export.
         accuracy_float: by torch.
         accuracy_device: by the integer reference; None if the network can't be exported.
+        uncertain: by dropout left on, if that was asked for.
     """
 
     name: str
@@ -45,10 +47,11 @@ class LevelAccuracy:
     effective_sparsity: float | None
     accuracy_float: float
     accuracy_device: float | None
+    uncertain: Uncertain | None = None
 
 
 def measure(
-    out: Path, dataset: str | None = None, data: str | None = None, level: str | None = None
+    out: Path, dataset: str | None = None, data: str | None = None, level: str | None = None, passes: int = 0
 ) -> tuple[list[LevelAccuracy], str]:
     """Measure a finished run on the test split.
 
@@ -57,6 +60,7 @@ def measure(
         dataset: another data set than that of the training.
         data: folder of its files.
         level: name of the only level to measure.
+        passes: draws of Monte-Carlo dropout per example; 0: none.
 
     Returns:
         The levels, sparsest first, and why there is no integer figure (empty if there is).
@@ -88,6 +92,7 @@ def measure(
                 None if graph is None else 100 * (1 - _effective(graph, k) / model.total),
                 evaluate(model, loaded.test, loaded.input_frac_bits),
                 None if graph is None else integer_accuracy(graph, loaded, k),
+                monte_carlo_dropout(model, loaded.test, loaded.input_frac_bits, passes) if passes else None,
             )
         )
     return found, reason

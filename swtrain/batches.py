@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .datasets import Split
+from .errors import ConfigError
 
 
 class ImageBatches:
@@ -26,6 +27,7 @@ class ImageBatches:
         flip: mirror half of the examples.
         noise: standard deviation of normal noise.
         gain: largest change of the amplitude, as a share.
+        turn: largest turn in degrees of the axes of sensors; channels are triples x, y, z.
         mask: most neighbouring rows and columns that are blanked.
     """
 
@@ -41,9 +43,15 @@ class ImageBatches:
         noise: float = 0.0,
         gain: float = 0.0,
         mask: int = 0,
+        turn: float = 0.0,
     ) -> None:
         self.shift, self.rotate, self.scale = shift, rotate, scale
         self.flip, self.noise, self.gain, self.mask = flip, noise, gain, mask
+        self.turn = turn
+        if turn and split.x.shape[1] % 3:
+            raise ConfigError(
+                f"augment_turn: inputs have {split.x.shape[1]} channels, which are no triples of axes; set it to 0"
+            )
         self._batch_size = batch_size
         self._unit = 2.0**-frac_bits
         height, width = split.x.shape[2:]
@@ -55,17 +63,22 @@ class ImageBatches:
         self._y = torch.tensor(split.y)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._y) / self._batch_size)
+        return self.steps()
 
-    def epoch(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches `(B, C, H, W)` and labels `(B,)`."""
+    def steps(self, factor: int = 1) -> int:
+        """Batches of an epoch in which each is `factor` times as large."""
+        return math.ceil(len(self._y) / (factor * self._batch_size))
+
+    def epoch(self, generator: torch.Generator, factor: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches `(B, C, H, W)` and labels `(B,)`, each `factor` times as large as usual."""
+        size = factor * self._batch_size
         order = torch.randperm(len(self._y), generator=generator)
         offsets = torch.randint(0, 2 * self.shift + 1, (2, len(order)), generator=generator)
         offsets[0].clamp_(max=2 * self._down)
         for index, down, right in zip(
-            torch.split(order, self._batch_size),
-            torch.split(offsets[0], self._batch_size),
-            torch.split(offsets[1], self._batch_size),
+            torch.split(order, size),
+            torch.split(offsets[0], size),
+            torch.split(offsets[1], size),
             strict=True,
         ):
             x = self._windows[index, :, down, right].float() * self._unit
@@ -78,6 +91,10 @@ class ImageBatches:
         """Mirror, amplify, blank and add noise."""
         if self.flip:
             x = torch.where(torch.rand((len(x), 1, 1, 1), generator=generator) < 0.5, x.flip(3), x)
+        if self.turn:
+            turns = _turns(len(x), math.radians(self.turn), generator)
+            triples = x.reshape(len(x), -1, 3, *x.shape[2:])
+            x = torch.einsum("bij,bsjhw->bsihw", turns, triples).reshape(x.shape)
         if self.gain:
             x = x * (1 + self.gain * (2 * torch.rand((len(x), 1, 1, 1), generator=generator) - 1))
         if self.mask:
@@ -103,3 +120,13 @@ class ImageBatches:
         )
         grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
         return F.grid_sample(x, grid, align_corners=False)
+
+
+def _turns(count: int, most: float, generator: torch.Generator) -> Tensor:
+    """Rotations `(count, 3, 3)` by up to `most` radians about axes drawn at random (Rodrigues' formula)."""
+    axis = torch.randn((count, 3), generator=generator)
+    x, y, z = (axis / axis.norm(dim=1, keepdim=True)).T
+    zero = torch.zeros(count)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(count, 3, 3)
+    angle = (most * (2 * torch.rand(count, generator=generator) - 1))[:, None, None]
+    return torch.eye(3) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * cross @ cross

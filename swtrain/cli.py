@@ -70,30 +70,42 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 @click.option("--level", help="Only this level, by its sparsity.")
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
+@click.option("--mc-dropout", default=0, type=click.IntRange(min=0), help="Draws of Monte-Carlo dropout per example.")
 @click.option("--results", type=OutPath(), help="Put the figures of RUNS into this JSON table, and make its page.")
 @known_errors
 def test_command(
-    runs: tuple[Path, ...], level: str | None, dataset: str | None, data: str | None, results: Path | None
+    runs: tuple[Path, ...],
+    level: str | None,
+    dataset: str | None,
+    data: str | None,
+    mc_dropout: int,
+    results: Path | None,
 ) -> None:
     """Measure trained RUNS on their test split: float, and the integers that the device computes."""
     from .accuracy import measure, write_table
     from .plots import results_page
 
     if results is not None:
-        if level or dataset or data:
+        if level or dataset or data or mc_dropout:
             raise click.UsageError("--results measures all levels on the data of the training; leave the others out")
         write_table(runs, results)
         pages = results_page(results)
         console.print(f"{results}, {', '.join(map(str, pages))}", highlight=False)
         return
     for run in runs:
-        levels, reason = measure(run, dataset, data, level)
+        levels, reason = measure(run, dataset, data, level, mc_dropout)
         table = Table(title=str(run))
         for name in ("level", "sparsity %", "as integers %", "float accuracy %", "device accuracy %"):
             table.add_column(name, justify="right")
+        for name in ("with dropout %", "entropy", "of the wrong") if mc_dropout else ():
+            table.add_column(name, justify="right")
         for found in levels:
             cells = (found.sparsity, found.effective_sparsity, found.accuracy_float, found.accuracy_device)
-            table.add_row(found.name, *("-" if cell is None else f"{cell:.2f}" for cell in cells))
+            shown = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
+            if found.uncertain is not None:
+                drawn = found.uncertain
+                shown += [f"{drawn.accuracy:.2f}", f"{drawn.entropy:.3f}", f"{drawn.entropy_wrong:.3f}"]
+            table.add_row(found.name, *shown)
         console.print(table)
         if reason:
             console.print(f"no integer figures: {reason}", highlight=False)

@@ -90,8 +90,20 @@ class TeacherSettings(_Section):
     model: str = ""
     """Its name; empty: the teacher is the model's own dense phase, in a joint phase the densest level."""
     model_options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    members: Annotated[int, Field(ge=1, le=32)] = 1
+    """Networks of this kind, with seeds that count up; more than one teach by their mean class probabilities."""
     epochs: Annotated[int, Field(ge=1)] = 10
     lr: PositiveFloat = 2e-3
+
+
+class FreezeRule(_Section):
+    """Layers that a phase leaves alone at first; after transfer, the head trains before the rest thaws."""
+
+    match: str
+    """Name of a layer as the model has it, or a pattern: `conv*`."""
+    until: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Part of the phase after which they are trained as well; 1: not at all."""
+    phases: tuple[Literal["dense", "prune", "grow", "joint"], ...] = ("dense",)
 
 
 class TrainConfig(_Section):
@@ -100,6 +112,11 @@ class TrainConfig(_Section):
     model: str = "lenet5"
     model_options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Keyword arguments of the network: `{width = 0.5}`."""
+    activation: Literal["relu", "leaky-relu", "elu", "selu"] = "relu"
+    """Takes the place of every `nn.ReLU` of the network; only `relu` can be exported."""
+    init: str = ""
+    """Folder of a finished run whose weights the network starts from, wherever names and shapes agree."""
+    freeze: tuple[FreezeRule, ...] = ()
     dataset: str = "mnist-subset"
     """Name of a data set, with options after a colon: `hapt:channels=6`."""
     data: str | None = None
@@ -163,7 +180,13 @@ class TrainConfig(_Section):
     """Largest absolute value of a gradient; 0: no limit."""
     gradient_noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Variance of normal noise on gradients at step 1; it falls with `(1 + step) ** -0.55` (Neelakantan 2015)."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Memory of the running mean of the weights that each phase ends with, per step: 0.999; 0: no mean."""
+    snapshots: bool = False
+    """The dense phase keeps the weights at each restart of `cosine-restarts`; a teacher teaches by all of them."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
+    batch_growth: Annotated[int, Field(ge=0, le=16)] = 0
+    """How often the batch size doubles, evenly spread over each phase (Smith et al. 2018)."""
     ramp: Annotated[float, Field(gt=0, le=1)] = 0.5
     """`sequential`: part of the pruning phase in which the sparsity rises (cubic); the rest trains at it."""
 
@@ -179,6 +202,8 @@ class TrainConfig(_Section):
     """Normal noise on training inputs, in units of what the network sees."""
     augment_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Training inputs are multiplied by 1 plus or minus up to this share."""
+    augment_turn: Annotated[float, Field(ge=0, le=180)] = 0.0
+    """The three axes of every sensor are turned together by up to this many degrees about a random axis."""
     augment_mask: Annotated[int, Field(ge=0, le=64)] = 0
     """Up to this many neighbouring rows, and as many columns, of a training input become 0 (SpecAugment)."""
     validation: Annotated[int, Field(ge=0)] = 1000
@@ -222,6 +247,8 @@ class TrainConfig(_Section):
             )
         if self.teacher.model and self.distill == 0:
             raise ValueError("a teacher is named, but distill is 0, so nothing follows it; set distill, such as 0.5")
+        if self.snapshots and self.schedule != "cosine-restarts":
+            raise ValueError(f"snapshots are taken at restarts, which schedule '{self.schedule}' lacks")
         if self.strategy == "auto" and self.validation == 0:
             raise ValueError("strategy 'auto' chooses on held-out examples, but validation is 0; hold some out")
         if (self.schedule == "plateau") != (self.patience > 0):
@@ -230,11 +257,11 @@ class TrainConfig(_Section):
             raise ValueError("patience and stop_after watch held-out examples, but validation is 0; hold some out")
         return self
 
-    def of_teacher(self) -> TrainConfig | None:
-        """Config of the run that trains the teacher: dense, otherwise like this one; None without a teacher."""
+    def of_teachers(self) -> list[TrainConfig]:
+        """Configs of the runs that train the teachers: dense, otherwise like this one; empty without a teacher."""
         if not self.teacher.model:
-            return None
-        changed = {
+            return []
+        changed: dict[str, Any] = {
             "model": self.teacher.model,
             "model_options": self.teacher.model_options,
             "levels": (0.0,),
@@ -246,10 +273,13 @@ class TrainConfig(_Section):
             "level_weights": (),
             "distill": 0.0,
             "teacher": {},
+            "init": "",
+            "freeze": (),
             "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs},
             "lr": {**self.lr.model_dump(), "dense": self.teacher.lr},
         }
-        return TrainConfig.model_validate({**self.to_dict(), **changed})
+        seeds = [(self.seed + k) % 2**32 for k in range(self.teacher.members)]
+        return [TrainConfig.model_validate({**self.to_dict(), **changed, "seed": seed}) for seed in seeds]
 
     @property
     def densities(self) -> tuple[float, ...]:
@@ -337,6 +367,7 @@ _SECTIONS: dict[str, type[_Section]] = {
     "layers": LayerRule,
     "admm": AdmmSettings,
     "teacher": TeacherSettings,
+    "freeze": FreezeRule,
 }
 
 

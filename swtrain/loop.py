@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from . import __version__
 from .batches import ImageBatches
 from .config import TrainConfig
-from .datasets import Dataset, Split
+from .datasets import Dataset, Split, hold_out
 from .errors import CheckpointError
 from .models import fold_batch_norm_
 from .nested import NestedModel
-from .optim import learning_rate, make_optimizer, plateaus
+from .optim import learning_rate, make_optimizer, plateaus, restarts
+from .optim.average import WeightAverage
 from .progress import Progress
 from .runs import (
     CHECKPOINT,
@@ -41,6 +42,7 @@ from .runs import (
     write_tensors,
 )
 from .strategies import Phase, Strategy, make_strategy
+from .transfer import check_rules, freeze_, frozen_layers, load_weights_, still_
 
 HISTORY_FIELDS = ("phase", "epoch", "level", "sparsity", "lr", "loss", "train_accuracy", "held_out_accuracy")
 
@@ -114,6 +116,7 @@ class Trainer:
             config.augment_noise,
             config.augment_gain,
             config.augment_mask,
+            config.augment_turn,
         )
         torch.manual_seed(config.seed)
         self.nested = make_nested(config)
@@ -124,6 +127,11 @@ class Trainer:
             self.strategy.teacher = teacher.module
         self.history: list[dict[str, Any]] = []
         self.at = _Position()
+        self.average: WeightAverage | None = None
+        self.snapshots: list[dict[str, Tensor]] = []
+        check_rules(config.freeze, self.nested.module)
+        if config.init and not (out / CHECKPOINT).exists():
+            load_weights_(self.nested.module, Path(config.init))
         self.wall_s = 0.0
         self.dense_accuracy: float | None = None
         self._stored_optimizer: dict[str, Any] | None = None
@@ -133,8 +141,10 @@ class Trainer:
     def run(self) -> NestedModel:
         """Train all phases that are not complete, then write the model and its figures."""
         phases = self.strategy.phases
-        steps = [phase.epochs * len(self.batches) for phase in phases]
-        done = sum(steps[: self.at.phase]) + self.at.epoch * len(self.batches)
+        steps = [sum(self._steps(phase, epoch) for epoch in range(phase.epochs)) for phase in phases]
+        done = sum(steps[: self.at.phase])
+        if self.at.phase < len(phases):
+            done += sum(self._steps(phases[self.at.phase], epoch) for epoch in range(self.at.epoch))
         self.progress.start(sum(steps), done)
         while self.at.phase < len(phases):
             self._run_phase(phases[self.at.phase])
@@ -146,6 +156,8 @@ class Trainer:
         parameters = self.strategy.attach_(phase)
         config = self.config
         optimizer = make_optimizer(config.optimizer, parameters, config.weight_decay, config.optimizer_options)
+        if self.at.epoch == 0:
+            self.average = WeightAverage(config.average) if config.average else None
         if self._stored_optimizer is not None:
             optimizer.load_state_dict(self._stored_optimizer)
             self._stored_optimizer = None
@@ -157,7 +169,12 @@ class Trainer:
             label = f"{phase.name}  epoch {self.at.epoch + 1}/{phase.epochs}"
             self.progress.epoch(label, row["loss"], row["held_out_accuracy"])
             self.at.epoch += 1
+            if self.config.snapshots and phase.kind == "dense" and self.at.epoch in restarts(phase.epochs):
+                state = self.nested.module.state_dict()
+                self.snapshots.append({name: value.clone() for name, value in state.items()})
             if self.at.epoch == phase.epochs or self._stalled(phase):
+                if self.average is not None:
+                    self.average.apply_(self.nested.module)
                 if phase.kind == "dense":
                     fold_batch_norm_(self.nested.module)
                     self.dense_accuracy = self._accuracy(self.dataset.test)
@@ -170,13 +187,16 @@ class Trainer:
     def _run_epoch(self, phase: Phase, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         peak = float(getattr(self.config.lr, phase.kind))
         label = f"{phase.name}  epoch {self.at.epoch + 1}/{phase.epochs}"
-        steps = phase.epochs * len(self.batches)
-        step = self.at.epoch * len(self.batches)
+        factor = self._factor(phase, self.at.epoch)
+        steps = phase.epochs * self.batches.steps(factor)
+        step = self.at.epoch * self.batches.steps(factor)
         generator = epoch_generator(self.config.seed, self.at.phase, self.at.epoch)
         self.nested.train()
+        frozen = frozen_layers(self.config.freeze, self.nested.module, phase.kind, self.at.epoch / phase.epochs)
+        still_(self.nested.module, frozen)
         halvings = plateaus(self._held_out_history(phase), self.config.patience) if self.config.patience else 0
         loss_sum, correct, seen, lr = 0.0, 0, 0, 0.0
-        for x, y in self.batches.epoch(generator):
+        for x, y in self.batches.epoch(generator, factor):
             lr = learning_rate(self.config.schedule, peak, step / steps, self.config.warmup, halvings)
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -185,9 +205,12 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
             self._limit_gradients_(step, generator)
             self.strategy.before_step_(phase)
+            freeze_(self.nested.module, frozen)
             optimizer.step()
             step += 1
             self.strategy.after_step_(phase, step / steps)
+            if self.average is not None and step >= steps * self._settled(phase):
+                self.average.update_(self.nested.module)
             value = loss.item()
             loss_sum += value * len(y)
             correct += int((logits.detach().argmax(1) == y).sum())
@@ -201,8 +224,26 @@ class Trainer:
             "lr": lr,
             "loss": loss_sum / seen,
             "train_accuracy": 100 * correct / seen,
-            "held_out_accuracy": self._accuracy(self.held_out) if len(self.held_out) else None,
+            "held_out_accuracy": self._averaged_accuracy() if len(self.held_out) else None,
         }
+
+    def _averaged_accuracy(self) -> float:
+        """Accuracy (%) on held-out data, of the running mean of the weights if there is one."""
+        if self.average is None:
+            return self._accuracy(self.held_out)
+        with self.average.applied(self.nested.module):
+            return self._accuracy(self.held_out)
+
+    def _factor(self, phase: Phase, epoch: int) -> int:
+        """By how much batches have grown in an epoch of a phase."""
+        return int(2 ** ((self.config.batch_growth + 1) * epoch // phase.epochs))
+
+    def _steps(self, phase: Phase, epoch: int) -> int:
+        return self.batches.steps(self._factor(phase, epoch))
+
+    def _settled(self, phase: Phase) -> float:
+        """Part of a phase after which its masks are final."""
+        return self.config.ramp if phase.kind in ("prune", "joint") else 0.0
 
     def _limit_gradients_(self, step: int, generator: torch.Generator) -> None:
         """Clip gradients and add noise, as the config says; before the strategy masks them."""
@@ -226,8 +267,7 @@ class Trainer:
         """Whether a phase ends early: its masks are final, and no epoch was better for long enough."""
         if not self.config.stop_after:
             return False
-        moving = phase.kind in ("prune", "joint")
-        settled = math.ceil(self.config.ramp * phase.epochs) if moving else 0
+        settled = math.ceil(self._settled(phase) * phase.epochs)
         return plateaus(self._held_out_history(phase)[settled:], self.config.stop_after) > 0
 
     def _accuracy(self, split: Split) -> float:
@@ -253,7 +293,8 @@ class Trainer:
                 "strategy": self.strategy.state_dict(),
                 # a phase starts with a fresh optimiser; its schedule is a function of the step
                 "optimizer": optimizer.state_dict() if self.at.epoch else None,
-                "scheduler": {"step": self.at.epoch * len(self.batches)},
+                "average": self.average.state_dict() if self.average is not None and self.at.epoch else None,
+                "snapshots": self.snapshots,
                 "rng": torch.get_rng_state(),
                 "history": self.history,
                 "wall_s": self.wall_s,
@@ -272,6 +313,10 @@ class Trainer:
             self.wall_s = float(state["wall_s"])
             self.dense_accuracy = state["dense_accuracy"]
             self._stored_optimizer = state["optimizer"]
+            self.snapshots = list(state["snapshots"])
+            if state["average"] is not None:
+                self.average = WeightAverage(self.config.average)
+                self.average.load_state_dict(state["average"])
             torch.set_rng_state(state["rng"])
             if not 0 <= self.at.phase <= len(self.strategy.phases) or self.at.epoch < 0:
                 raise ValueError(f"phase {self.at.phase}, epoch {self.at.epoch} do not exist")
@@ -287,7 +332,9 @@ class Trainer:
     def _finish(self) -> NestedModel:
         self.nested.verify()
         self.nested.eval()
-        write_tensors(self.out / MODEL, {"swtrain": __version__, "nested": self.nested.state_dict()})
+        write_tensors(
+            self.out / MODEL, {"swtrain": __version__, "nested": self.nested.state_dict(), "snapshots": self.snapshots}
+        )
         write_json(self.out / METRICS, self._metrics())
         self.nested.set_active_level_(self.nested.num_levels - 1)
         return self.nested
@@ -326,19 +373,6 @@ class Trainer:
             **({"teacher": self.teacher.figures} if self.teacher is not None else {}),
             "run": {"wall_s": round(self.wall_s + taught_s, 1), "threads": self.config.threads},
         }
-
-
-def hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split]:
-    """Split off random examples, chosen by `seed`: `count` of them, or whole groups until there are as many."""
-    rng = np.random.default_rng(seed)
-    if split.groups is None:
-        order = rng.permutation(len(split))
-        return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
-    groups = rng.permutation(np.unique(split.groups))
-    sizes = np.cumsum([np.count_nonzero(split.groups == g) for g in groups])
-    chosen = groups[: int(np.searchsorted(sizes, count)) + 1] if count else groups[:0]
-    held = np.isin(split.groups, chosen)
-    return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
 
 
 def epoch_generator(seed: int, phase: int, epoch: int) -> torch.Generator:

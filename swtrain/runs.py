@@ -5,7 +5,7 @@
     history.csv     one row per epoch
     model.pt        the finished `NestedModel`
     metrics.json    figures of the finished run; written last, so its presence means that the run is complete
-    teacher/        the run of the config's `[teacher]`, if it has one
+    teacher/<k>/    the runs of the config's `[teacher]`, if it has one
 
 Invariant: every file is written to a temporary name in the same folder, synced and renamed, so a killed
 process never leaves half of one. Stored tensors are read with `weights_only=True`: no code is executed.
@@ -26,10 +26,11 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from torch import nn
 
 from .config import TrainConfig, differing_keys, parse_config
 from .errors import CheckpointError, ConfigError, NestingError, OutputError
-from .models import build_model, fold_batch_norm_, prunable_layers
+from .models import build_model, fold_batch_norm_, prunable_layers, set_activation_
 from .nested import NestedModel
 from .sparsity.settings import plan_of
 
@@ -160,8 +161,8 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         for temporary in out.glob(f".{name}.*"):
             temporary.unlink(missing_ok=True)
     if overwrite:
-        if (out / TEACHER / CONFIG).exists():
-            shutil.rmtree(out / TEACHER)
+        for member in (out / TEACHER).glob(f"*/{CONFIG}"):
+            shutil.rmtree(member.parent)
         for exported in (out / "onnx").glob("level*.onnx"):
             exported.unlink()
         for name in (*EXPORTED, METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
@@ -239,8 +240,32 @@ def make_nested(config: TrainConfig) -> NestedModel:
     Raises:
         ConfigError: the model is unknown, or a rule for layers does not fit it.
     """
-    module = build_model(config.model, config.model_options)
+    module = make_module(config)
     return NestedModel(module, config.levels, plan_of(config, prunable_layers(module)))
+
+
+def make_module(config: TrainConfig) -> nn.Module:
+    """The network of `config` with fresh weights of torch's global generator.
+
+    Raises:
+        ConfigError: as `build_model`.
+    """
+    return set_activation_(build_model(config.model, config.model_options), config.activation)
+
+
+def load_snapshots(out: Path) -> list[nn.Module]:
+    """The networks of a finished run at the restarts of its dense phase, batch norm folded; for `Ensemble`.
+
+    Raises:
+        CheckpointError: there is no finished run, or a file is damaged.
+    """
+    config = read_config(out)
+    found = []
+    for state in read_tensors(out / MODEL)["snapshots"]:
+        module = make_module(config)
+        module.load_state_dict(state)
+        found.append(fold_batch_norm_(module.eval()))
+    return found
 
 
 def load_nested_(nested: NestedModel, state: Mapping[str, Any], where: Path) -> None:

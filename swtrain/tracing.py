@@ -167,6 +167,8 @@ def _operators(name: str, layer: nn.Module | None, n: fx.Node) -> list[Op]:
     if isinstance(layer, _NOTHING) or target == "contiguous":
         return []
     what = type(layer).__name__ if layer is not None else getattr(n.target, "__name__", str(n.target))
+    if isinstance(layer, nn.LeakyReLU | nn.ELU | nn.SELU | nn.PReLU | nn.GELU | nn.SiLU | nn.Sigmoid | nn.Tanh):
+        raise ExportError(f"{name}: {what} trains but does not deploy: the device has ReLU and clips; train with these")
     raise ExportError(f"{name}: {what} is not supported; supported are {SUPPORTED}")
 
 

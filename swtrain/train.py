@@ -13,15 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from .config import TrainConfig
 from .datasets import Dataset, load_dataset
+from .ensemble import Ensemble
 from .errors import CheckpointError, ConfigError
 from .loop import Teacher, Trainer, evaluate
 from .models import model_spec
 from .nested import NestedModel
 from .progress import Progress
-from .runs import CONFIG, METRICS, TEACHER, load_run, locked, prepare_out
+from .runs import CONFIG, METRICS, TEACHER, load_run, load_snapshots, locked, prepare_out
 
 __all__ = ["evaluate", "load_run", "train"]
 
@@ -77,24 +79,28 @@ def train(
 
 
 def _teacher(config: TrainConfig, dataset: Dataset, out: Path, progress: Progress) -> Teacher | None:
-    """The network of `config.teacher`, trained in `out` unless that is done; None if the config has none."""
-    own = config.of_teacher()
-    if own is None:
+    """The networks of `config.teacher`, trained in `out` unless that is done; None if the config has none."""
+    members: list[nn.Module] = []
+    wall_s, epochs = 0.0, 0
+    for k, own in enumerate(config.of_teachers()):
+        folder = out / str(k)
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            if not (folder / METRICS).exists():
+                prepare_out(folder, own, resume=(folder / CONFIG).exists(), overwrite=False)
+                progress.note(f"teacher {k + 1} of {config.teacher.members}: {own.model}")
+                Trainer(own, dataset, folder, progress).run()
+                progress.stop()
+        nested, _, metrics = load_run(folder)
+        members += [nested.module, *load_snapshots(folder)]
+        wall_s += float(metrics["run"]["wall_s"])
+        epochs += int(metrics["epochs"])
+    if not members:
         return None
-    out.mkdir(exist_ok=True)
-    with locked(out):
-        if not (out / METRICS).exists():
-            prepare_out(out, own, resume=(out / CONFIG).exists(), overwrite=False)
-            progress.note(f"teacher: {own.model}")
-            Trainer(own, dataset, out, progress).run()
-            progress.stop()
-    nested, _, metrics = load_run(out)
-    figures = {
-        "model": own.model,
-        "epochs": metrics["epochs"],
-        "accuracy_float": metrics["levels"][0]["accuracy_float"],
-    }
-    return Teacher(nested.module, figures, float(metrics["run"]["wall_s"]))
+    module = Ensemble(members).eval() if len(members) > 1 else members[0]
+    accuracy = evaluate(module, dataset.test, dataset.input_frac_bits)
+    figures = {"model": config.teacher.model, "members": len(members), "epochs": epochs, "accuracy_float": accuracy}
+    return Teacher(module, figures, wall_s)
 
 
 @contextmanager

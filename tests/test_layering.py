@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "terminal", "tracing"}
-TORCH = {"batches", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "tracing", "train"}
+TORCH = {
+    "batches", "ensemble", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "tracing",
+    "train", "transfer",
+}  # fmt: skip
 
 
 def folder(package: str) -> Path:

@@ -24,10 +24,10 @@ from typing import Any
 
 from ..errors import ConfigError, unknown_name
 from . import har, images, keywords, mnist
-from .base import Dataset, OpenBar, Split, cache_dir
+from .base import Dataset, OpenBar, Split, cache_dir, hold_out
 from .mnist import MNIST_MIRRORS, MNIST_SHA256
 
-__all__ = ["DATASETS", "MNIST_MIRRORS", "MNIST_SHA256", "Dataset", "Split", "cache_dir", "load_dataset"]
+__all__ = ["DATASETS", "MNIST_MIRRORS", "MNIST_SHA256", "Dataset", "Split", "cache_dir", "hold_out", "load_dataset"]
 
 _LOADERS: dict[str, Callable[..., Dataset]] = {
     "hapt": har.load_hapt,

@@ -78,6 +78,19 @@ class Dataset:
         return x.astype(np.float32) * np.float32(2.0**-self.input_frac_bits)
 
 
+def hold_out(split: Split, count: int, seed: int) -> tuple[Split, Split]:
+    """Split off random examples, chosen by `seed`: `count` of them, or whole groups until there are as many."""
+    rng = np.random.default_rng(seed)
+    if split.groups is None:
+        order = rng.permutation(len(split))
+        return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
+    groups = rng.permutation(np.unique(split.groups))
+    sizes = np.cumsum([np.count_nonzero(split.groups == g) for g in groups])
+    chosen = groups[: int(np.searchsorted(sizes, count)) + 1] if count else groups[:0]
+    held = np.isin(split.groups, chosen)
+    return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
+
+
 def cache_dir() -> Path:
     """The user's cache folder of swtrain on this platform."""
     if sys.platform == "win32":

@@ -7,11 +7,13 @@ A name with a colon, `package.module:function`, is a factory of the user's own: 
 options, and returns an `nn.Module`. Its `input_shape` and number of classes are those of the data set.
 """
 
+from .activations import ACTIVATIONS, set_activation_
 from .counts import PRUNABLE, count_macs, count_weights, prunable_layers
 from .fold import fold_batch_norm_
 from .registry import MODELS, ModelSpec, build_model, model_spec
 
 __all__ = [
+    "ACTIVATIONS",
     "MODELS",
     "PRUNABLE",
     "ModelSpec",
@@ -21,4 +23,5 @@ __all__ = [
     "fold_batch_norm_",
     "model_spec",
     "prunable_layers",
+    "set_activation_",
 ]

@@ -5,6 +5,6 @@ of where a phase stands. Masks and frozen weights are the strategy's business, s
 """
 
 from .optimizers import OPTIMIZERS, make_optimizer
-from .schedules import SCHEDULES, learning_rate, plateaus
+from .schedules import SCHEDULES, learning_rate, plateaus, restarts
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "learning_rate", "make_optimizer", "plateaus"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "learning_rate", "make_optimizer", "plateaus", "restarts"]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
+
+RESTARTS = (0, 1 / 7, 3 / 7, 1)
+"""Parts of a phase between which `cosine-restarts` has one half cosine each."""
 
 SCHEDULES = ("one-cycle", "cosine", "cosine-restarts", "constant", "power", "exponential", "plateau")
 
@@ -41,7 +45,7 @@ def learning_rate(schedule: str, peak: float, progress: float, warmup: float = 0
         case "plateau":
             return float(peak * 0.5**plateaus_seen)
         case "cosine-restarts":
-            for start, end in ((0, 1 / 7), (1 / 7, 3 / 7), (3 / 7, 1)):
+            for start, end in itertools.pairwise(RESTARTS):
                 if progress < end or end == 1:
                     progress = (progress - start) / (end - start)
                     break
@@ -59,3 +63,8 @@ def plateaus(accuracies: Sequence[float], patience: int) -> int:
             if since == patience:
                 found, since = found + 1, 0
     return found
+
+
+def restarts(epochs: int) -> list[int]:
+    """Epochs after which `cosine-restarts` begins anew, in a phase of so many, each once."""
+    return sorted({round(part * epochs) for part in RESTARTS} - {0, epochs})

@@ -79,10 +79,19 @@ def test_a_network_without_integer_kernels_says_why(
     monkeypatch.setattr("swtrain.train.load_dataset", lambda *_: tiny_dataset)
     train(parse_config(values), tmp_path / "run")
     levels, reason = measure(tmp_path / "run")
-    assert levels[0].accuracy_device is None and "Tanh is not supported" in reason
+    assert levels[0].accuracy_device is None and "Tanh trains but does not deploy" in reason
 
 
 def make() -> object:
     from torch import nn
 
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Tanh())
+
+
+def test_dropout_at_test_time_is_shown(trained: Path) -> None:
+    done = CliRunner().invoke(main, ["test", str(trained), "--level", "20", "--mc-dropout", "3"], terminal_width=200)
+    assert done.exit_code == 0 and "entropy" in done.output
+    (level,) = measure(trained, level="20", passes=3)[0]
+    assert level.uncertain is not None and level.uncertain.accuracy == pytest.approx(level.accuracy_float)
+    refused = CliRunner().invoke(main, ["test", str(trained), "--mc-dropout", "3", "--results", "x.json"])
+    assert refused.exit_code == 2

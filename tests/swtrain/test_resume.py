@@ -257,5 +257,5 @@ def test_a_run_with_a_teacher_resumes_to_the_same_bits(tmp_path: Path, step: int
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "cut", progress=Interrupt(step))
     train(config, tmp_path / "cut", resume=True)
-    for name in ("model.pt", "history.csv", "teacher/model.pt"):
+    for name in ("model.pt", "history.csv", "teacher/0/model.pt"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

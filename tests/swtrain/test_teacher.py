@@ -10,10 +10,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from swtrain.config import TrainConfig, load_config
+from swtrain.datasets import Dataset
+from swtrain.ensemble import Ensemble
 from swtrain.errors import ConfigError
+from swtrain.loop import evaluate
 from swtrain.models import prunable_layers
 from swtrain.nested import NestedModel
-from swtrain.runs import load_run
+from swtrain.runs import load_run, load_snapshots
 from swtrain.sparsity.settings import plan_of
 from swtrain.strategies import make_strategy
 from swtrain.train import train
@@ -36,11 +39,10 @@ def config_of(**values: object) -> TrainConfig:
 
 def test_the_teachers_config_is_dense_and_otherwise_the_same() -> None:
     config = config_of(seed=7, shape="column", scope="global", score="lamp", augment_shift=1)
-    teacher = config.of_teacher()
-    assert teacher is not None
-    assert teacher.levels == (0.0,) and teacher.of_teacher() is None
+    (teacher,) = config.of_teachers()
+    assert teacher.levels == (0.0,) and not teacher.of_teachers()
     assert (teacher.seed, teacher.augment_shift, teacher.epochs.dense, teacher.lr.dense) == (7, 1, 2, 0.01)
-    assert TrainConfig().of_teacher() is None
+    assert not TrainConfig().of_teachers()
 
 
 def test_a_teacher_that_nothing_follows_is_refused() -> None:
@@ -81,11 +83,36 @@ def test_every_level_follows_the_teacher_in_every_phase(strategy: str) -> None:
 @pytest.mark.usefixtures("tiny")
 def test_the_teacher_is_a_run_inside_the_run(tmp_path: Path) -> None:
     train(config_of(), tmp_path)
-    _, own, figures = load_run(tmp_path / "teacher")
-    assert own == config_of().of_teacher()
+    _, own, figures = load_run(tmp_path / "teacher" / "0")
+    assert [own] == config_of().of_teachers()
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     accuracy = figures["levels"][0]["accuracy_float"]
-    assert metrics["teacher"] == {"model": "lenet5", "epochs": 2, "accuracy_float": accuracy}
+    assert metrics["teacher"] == {"model": "lenet5", "members": 1, "epochs": 2, "accuracy_float": accuracy}
     assert metrics["run"]["wall_s"] >= figures["run"]["wall_s"]
     train(config_of(teacher={}, distill=0), tmp_path, overwrite=True)
-    assert not (tmp_path / "teacher").exists()
+    assert not list((tmp_path / "teacher").iterdir())
+
+
+def test_several_teachers_teach_by_their_mean(tiny: Dataset, tmp_path: Path) -> None:
+    teacher = {"model": "lenet5", "epochs": 2, "lr": 0.01, "members": 2}
+    train(config_of(teacher=teacher, schedule="cosine-restarts", snapshots=True), tmp_path)
+    networks = []
+    for k in range(2):
+        nested, own, _ = load_run(tmp_path / "teacher" / str(k))
+        assert own.seed == k
+        snapshots = load_snapshots(tmp_path / "teacher" / str(k))
+        assert len(snapshots) == 1  # of two epochs, the first restart is at 2 * 3/7
+        networks += [nested.module, *snapshots]
+    x = torch.rand(5, 1, 28, 28)
+    mean = sum(torch.softmax(network(x), 1) for network in networks) / 4
+    ensemble = Ensemble(networks)
+    assert torch.allclose(torch.softmax(ensemble(x), 1), mean, atol=1e-6)
+    assert not torch.equal(networks[0](x), networks[1](x))
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["teacher"]["members"] == 4
+    assert metrics["teacher"]["accuracy_float"] == evaluate(ensemble, tiny.test)
+
+
+def test_snapshots_need_restarts() -> None:
+    with pytest.raises(ConfigError, match="snapshots are taken at restarts, which schedule 'one-cycle' lacks"):
+        config_of(snapshots=True)

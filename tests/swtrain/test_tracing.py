@@ -142,7 +142,7 @@ def test_what_is_not_supported_is_named(what: str) -> None:
         ([nn.Conv2d(2, 2, 1), nn.AvgPool2d(2, ceil_mode=True)], "ceil_mode"),
         ([nn.Conv2d(2, 2, 1), nn.AvgPool2d(2, divisor_override=3)], "another divisor"),
         ([nn.Conv2d(2, 2, 1), nn.MaxPool2d(3, 1, 1)], "pooling with padding"),
-        ([nn.Conv2d(2, 2, 1), nn.LeakyReLU()], "LeakyReLU is not supported"),
+        ([nn.Conv2d(2, 2, 1), nn.LeakyReLU()], "LeakyReLU trains but does not deploy"),
         ([nn.Linear(4, 3)], "flatten it first"),
         ([nn.Conv2d(2, 2, 1), nn.AdaptiveAvgPool2d(2)], "a mean is supported over all"),
         ([nn.Conv2d(3, 2, 1)], "can't run on an input of shape"),

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from swtrain.batches import ImageBatches
 from swtrain.config import TrainConfig, parse_config
-from swtrain.datasets import Dataset, Split
+from swtrain.datasets import Dataset, Split, hold_out
 from swtrain.errors import ConfigError, NestingError, OutputError
-from swtrain.loop import epoch_generator, evaluate, hold_out
+from swtrain.loop import epoch_generator, evaluate
 from swtrain.models import build_model
 from swtrain.progress import ConsoleProgress
 from swtrain.runs import FILES, load_run, write_atomic
