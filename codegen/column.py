@@ -9,7 +9,7 @@ padding and the zeros count as bytes and work, never as `nnz`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -145,8 +145,8 @@ def bias_constants(bias: Array) -> tuple[int, ...]:
     return (ONE,) if int(np.abs(bias.astype(np.int64)).max()) < ONE else HALVES
 
 
-def pack_column(node: str, params: Params, levels: int, rows: int, *, cut: int = 0, tile: int = 0) -> ColumnLayer:
-    """Pack in groups of `rows` output rows (the last one smaller), each cut into groups of `cut` that share its taps.
+def pack_column(node: str, params: Params, levels: int, rows: int, *, tile: int = 0) -> ColumnLayer:
+    """Pack in groups of `rows` output rows (the last one smaller).
 
     Raises:
         GraphError: the layer's shift is not the LEA's.
@@ -162,12 +162,24 @@ def pack_column(node: str, params: Params, levels: int, rows: int, *, cut: int =
         part = slice(first, min(first + rows, outputs))
         taps, counts, columns = _columns(weight[part], index[part], levels, len(constants))
         bias = np.repeat(factor * params.bias[part][None].astype(np.int16), len(constants), axis=0)
-        block = np.concatenate([bias, columns])
-        for start in range(part.start, part.stop, cut or rows):
-            end = min(start + (cut or rows), part.stop)
-            mine = block[:, start - part.start : end - part.start]
-            groups.append(ColumnGroup(start, end - start, taps, counts, np.ascontiguousarray(mine)))
+        groups.append(ColumnGroup(first, part.stop - first, taps, counts, np.concatenate([bias, columns])))
     return ColumnLayer(node, tuple(groups), constants, tile)
+
+
+def cut_groups(packed: ColumnLayer, rows: int) -> ColumnLayer:
+    """The same layer in groups of at most `rows` output rows; those cut from one share its taps."""
+    groups = [
+        ColumnGroup(
+            g.first + start,
+            min(rows, g.rows - start),
+            g.taps,
+            g.counts,
+            np.ascontiguousarray(g.weights[:, start : start + rows]),
+        )
+        for g in packed.groups
+        for start in range(0, g.rows, rows)
+    ]
+    return replace(packed, groups=tuple(groups))
 
 
 def _columns(weight: Array, index: Array, levels: int, skip: int) -> tuple[Array, tuple[int, ...], Array]:

@@ -35,6 +35,8 @@ from .tiling import Schedule, plan_schedule
 
 MANIFEST = "project.json"
 FORMAT = 1
+ARENAS = ("sw_arena", "sw_far_arena")
+"""Symbols of `buffers.NEAR` and `buffers.FAR`."""
 BUILDS = ("zig", "gcc", "host")
 """Sub-folders that `build` makes, one for each toolchain."""
 
@@ -109,7 +111,7 @@ class _Layer(BaseModel):
     name: str
     function: str
     tensor: str
-    storage: dict[str, int | list[int]]
+    storage: dict[str, int | str | list[int]]
     encoding: str
     backend: str
     macs: list[int]
@@ -216,9 +218,9 @@ def _blob_context(packed: Packed, levels: int) -> dict[str, Any]:
 
 
 def _storage(plan: MemoryPlan, tensor: str) -> dict[str, Any]:
-    """Where `tensor` lies in `sw_arena`, in words."""
+    """Where `tensor` lies, in words of its arena."""
     b = plan.buffer(tensor)
-    return {"data": b.data, "pitch": b.pitch, "plane": b.plane, "shape": list(b.shape)}
+    return {"arena": ARENAS[b.arena], "data": b.data, "pitch": b.pitch, "plane": b.plane, "shape": list(b.shape)}
 
 
 def _manifest(
@@ -248,7 +250,7 @@ def _manifest(
                 "kind": layer.node.op.kind if layer.node else layer.kind,
                 "encoding": layer.encoding,
                 "backend": "lea" if layer.lea else "cpu",
-                "steps": len(layer.steps),
+                "steps": layer.step_count,
                 "macs": [KINDS[layer.kind].macs(graph, layer, k) for k in range(count)],
                 "nnz": [layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)],
                 "weight_bytes": [layer.packed.weight_bytes(k) if layer.packed else 0 for k in range(count)],
@@ -260,6 +262,6 @@ def _manifest(
         "weight_bytes": [packed.weight_bytes(k) for k in range(count)],
         "index_bytes": [packed.index_bytes(k) for k in range(count)],
         "blob_bytes": packed.blob_bytes,
-        "arena_bytes": 2 * plan.arena_words,
+        "arena_bytes": [2 * n for n in plan.arena_words],
         "lea_bytes": 2 * plan.lea_words,
     }

@@ -9,8 +9,9 @@ takes, for each layer, the cheapest tile and grouping, and the CPU where that is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from .column import SHIFT
+from .column import SHIFT, cut_groups
 from .cost import cpu_cycles
 from .errors import TargetError
 from .ir import Graph, Node
@@ -54,15 +55,20 @@ def plan_lea(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: b
 def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str, LeaLayer]:
     """The best offer for each node, while all lists of taps fit `words`; the longest list gives way first."""
     chosen = {name: found[0] for name, found in offers.items() if found}
+    chosen = {name: _cut(choice) for name, choice in chosen.items()}
     while sum(c.packed.table_words for c in chosen.values()) > words:
         name = max(chosen, key=lambda n: chosen[n].packed.table_words)
         most = chosen[name].packed.table_words
         shorter = [c for c in offers[name] if c.packed.table_words < most]
         if shorter:
-            chosen[name] = shorter[0]
+            chosen[name] = _cut(shorter[0])
         else:
             del chosen[name]
     return chosen
+
+
+def _cut(choice: LeaLayer) -> LeaLayer:
+    return replace(choice, packed=cut_groups(choice.packed, choice.cut))
 
 
 def candidates(graph: Graph, node: Node, target: TargetSpec, overlap: bool = True) -> Iterator[LeaLayer]:

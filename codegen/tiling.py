@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from .errors import DoesNotFit, GraphError, UnsupportedOp
 from .ir import Graph
 from .layers import KINDS, LOAD, STORE, Layer, LeaLayer, Load, Store, cpu_kind, lea_kind
@@ -37,13 +39,14 @@ class Schedule:
     def check(self, graph: Graph) -> None:
         """Verify that the steps of every layer cover each output exactly once."""
         for layer in self.layers:
-            channels, rows = extent(graph.tensors[layer.y])
-            seen = [[0] * rows for _ in range(channels)]
-            for step in layer.steps:
-                for c in range(*step.channels):
-                    for r in range(*step.rows):
-                        seen[c][r] += 1
-            if any(n != 1 for row in seen for n in row):
+            y = graph.tensors[layer.y]
+            for steps in layer.steps:
+                seen = np.zeros((*extent(y), y.shape[2] if len(y.shape) == 3 else 1), np.uint8)
+                for step in steps:
+                    cols = slice(*step.cols) if step.cols else slice(None)
+                    seen[slice(*step.channels), slice(*step.rows), cols] += 1
+                if np.all(seen == 1):
+                    continue
                 raise GraphError(f"{layer.name}: its steps do not cover each output exactly once")
 
 
@@ -79,7 +82,7 @@ def plan_schedule(
     layers.append(Store().layer(graph))
     if len({layer.name for layer in layers}) != len(layers):
         raise UnsupportedOp(f"{graph.name}: no node may be called {LOAD} or {STORE}; rename it")
-    steps = sum(len(layer.steps) for layer in layers)
+    steps = sum(layer.step_count for layer in layers)
     if steps > MAX_STEPS:
         raise DoesNotFit(f"{graph.name}: {steps:,} steps, the progress word counts {MAX_STEPS:,}; use larger steps")
     schedule = Schedule(tuple(layers), *_scratch(graph, layers, target))

@@ -237,7 +237,7 @@ class Device:
         return MismatchError(f"{where}: all layers agree with the reference, but the stored logits do not")
 
     def _tensor(self, machine: Machine, storage: dict[str, Any]) -> Int16:
-        arena = np.frombuffer(machine.read("sw_arena"), "<i2").astype(np.int16)
+        arena = np.frombuffer(machine.read(storage["arena"]), "<i2").astype(np.int16)
         c, h, w = storage["shape"]
         rows = storage["data"] + storage["plane"] * np.arange(c)[:, None] + storage["pitch"] * np.arange(h)[None, :]
         tensor: Int16 = arena[rows[:, :, None] + np.arange(w)]

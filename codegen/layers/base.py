@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """Outputs that one step makes: `channels` and `rows` as half-open ranges (rows of a flat tensor: 0, 1)."""
+    """Outputs that one step makes, as half-open ranges; of a flat tensor rows are 0, 1; no `cols` means whole rows."""
 
     channels: tuple[int, int]
     rows: tuple[int, int]
+    cols: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Layer:
         name: of the node, or `LOAD`, `STORE`.
         kind: the runtime function that does it.
         x, y: tensors read and written; storage aliases (flatten) are resolved by the memory plan.
-        steps: all steps in order.
+        steps: for each level, all steps in order.
         rows_per_step: output rows (conv2d) or outputs (fully connected) of one step.
         node: the node of the graph, `None` for load and store.
         packed: its weights, if any.
@@ -47,11 +48,16 @@ class Layer:
     kind: str
     x: str
     y: str
-    steps: tuple[Step, ...]
+    steps: tuple[tuple[Step, ...], ...]
     rows_per_step: int = 1
     node: Node | None = None
     packed: Packed | None = None
     lea: LeaLayer | None = None
+
+    @property
+    def step_count(self) -> int:
+        """Steps that the runtime counts: the most of any level; a level that has fewer does nothing in the last."""
+        return max(len(steps) for steps in self.steps)
 
     @property
     def encoding(self) -> str:
@@ -79,7 +85,12 @@ class Emission:
         """`sw_image_t` of a tensor."""
         b = self.plan.buffer(tensor)
         c, h, w = b.shape
-        return f"{{sw_arena + {b.data}, {b.pitch}, {b.plane}, {c}, {h}, {w}, {', '.join(map(str, b.border))}}}"
+        place = self.place(b.arena, b.data)
+        return f"{{{place}, {b.pitch}, {b.plane}, {c}, {h}, {w}, {', '.join(map(str, b.border))}}}"
+
+    def place(self, arena: int, word: int) -> str:
+        """`sw_place_t` of a word of an arena."""
+        return f"{{{arena}, {2 * word}}}"
 
     def blob(self, layer: Layer) -> int:
         """Index of the layer's weights in `sw_blobs`."""
@@ -94,6 +105,7 @@ class LayerKind:
         ops: operators that it runs on the CPU.
         sources, kernels: firmware files that it needs.
         reads_often: its input is worth a copy in LEA RAM.
+        far_x, far_y: its input, its output may lie above 64 KB.
     """
 
     kind: ClassVar[str]
@@ -101,13 +113,15 @@ class LayerKind:
     sources: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[tuple[str, ...]] = ()
     reads_often: ClassVar[bool] = False
+    far_x: ClassVar[bool] = False
+    far_y: ClassVar[bool] = False
 
     def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
         """Cut `node` into steps for the CPU: one for each channel, unless the kind says otherwise."""
         if node.op.weighted:
             raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
         y = graph.tensors[node.output]
-        return Layer(node.name, self.kind, node.input, y.name, by_channel(y), node=node)
+        return Layer(node.name, self.kind, node.input, y.name, by_channel(graph, y), node=node)
 
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """What it needs of the scratch that all layers share."""
@@ -146,7 +160,7 @@ def common(emission: Emission, layer: Layer) -> dict[str, Any]:
         "kind": layer.kind,
         "comment": comment,
         "op": layer.node.op if layer.node else None,
-        "steps": len(layer.steps),
+        "steps": layer.step_count,
         "rows_per_step": layer.rows_per_step,
         "x": f"sw_arena + {x.data}",
         "x_words": graph.tensors[layer.x].size,
@@ -165,12 +179,11 @@ def extent(tensor: Tensor) -> tuple[int, int]:
     return (tensor.shape[0], tensor.shape[1]) if len(tensor.shape) == 3 else (tensor.shape[0], 1)
 
 
-def by_channel(tensor: Tensor) -> tuple[Step, ...]:
-    """A step for each channel; one for all of a flat tensor."""
+def by_channel(graph: Graph, tensor: Tensor) -> tuple[tuple[Step, ...], ...]:
+    """At every level a step for each channel; one for all of a flat tensor."""
     channels, rows = extent(tensor)
-    if len(tensor.shape) != 3:
-        return (Step((0, channels), (0, 1)),)
-    return tuple(Step((c, c + 1), (0, rows)) for c in range(channels))
+    steps = tuple(Step((c, c + 1), (0, rows)) for c in range(channels))
+    return (steps if len(tensor.shape) == 3 else (Step((0, channels), (0, 1)),),) * len(graph.levels)
 
 
 def first_window(emission: Emission, layer: Layer) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..column import ColumnLayer
 from ..ir import Graph, Node
 from ..ops import Array
 from ..target import TargetSpec
 from .base import Emission, Layer, LayerKind, c_int
+
+if TYPE_CHECKING:
+    from .conv2d_lea import Tiling
 
 
 @dataclass(frozen=True)
@@ -21,21 +24,21 @@ class LeaLayer:
         node: its name.
         kind: the `LeaKind` that does it.
         packed: its weights.
-        tile: output rows of one step before pooling (convolution), outputs of one command (fully connected).
-        width: columns that one output row takes in the matrix; 0 for fully connected.
-        pool: the 2 x 2 average pool that the layer does as well.
-        words: LEA RAM that it cannot do without; more keeps filters resident.
+        cut: output rows of a group of one step; `packed` may still have larger groups.
+        tile: outputs of one command (fully connected).
+        tilings: pixels of one command at each level (convolution).
+        pool: the pool that the layer does as well.
         cycles: estimate for each level.
-        pool_cycles: estimate of a 2 x 2 average pool that it could do and leaves to the CPU.
+        pool_cycles: estimate of a pool that it could do and leaves to the CPU.
     """
 
     node: str
     kind: str
     packed: ColumnLayer
+    cut: int
     tile: int
-    width: int
+    tilings: tuple[Tiling, ...]
     pool: Node | None
-    words: int
     cycles: tuple[float, ...]
     pool_cycles: float = 0.0
 

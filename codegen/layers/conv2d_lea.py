@@ -3,89 +3,219 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from ..column import pack_column
-from ..cost import BLOCK_WORDS, Conv2dWork, LeaCosts, fused_pool
+from ..buffers import image_buffer
+from ..column import ColumnLayer, pack_column
+from ..cost import BLOCK_WORDS, LeaCosts, fused_pool
 from ..ir import Graph, Node
-from ..ops import Array, Conv2d
+from ..ops import Array, AvgPool, Conv2d, Op
 from ..target import TargetSpec
 from .base import Emission, Layer, Step, first_window
 from .columns import LeaKind, LeaLayer
 
 
+@dataclass(frozen=True)
+class Tiling:
+    """How the output, before pooling, is cut into matrices.
+
+    Attributes:
+        height, width: output rows, and columns that one row takes in the matrix; multiples of the pool.
+        rows, cols: of the largest tile.
+        merged: the rows of a tile are gathered as one run: `width` is that of the input with its border.
+    """
+
+    height: int
+    width: int
+    rows: int
+    cols: int
+    merged: bool = False
+
+    def tiles(self) -> list[tuple[int, int, int]]:
+        """Each size of tile: `(rows, cols, how often)`."""
+        down, across = _cut(self.height, self.rows), _cut(self.width, self.cols)
+        return [(r, c, n * m) for r, n in down for c, m in across]
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return sum(n for _, _, n in self.tiles())
+
+    def words(self, taps: int) -> int:
+        """LEA RAM for two results, the matrix and a filter of `taps`."""
+        return BLOCK_WORDS + self.rows * self.cols * (2 + taps) + taps
+
+    @property
+    def legal(self) -> bool:
+        """The LEA demands an even number of columns."""
+        return all(r * c % 2 == 0 for r, c, _ in self.tiles())
+
+
 class Conv2dLea(LeaKind):
-    """A step is a tile of output rows of one group of channels."""
+    """A step is a tile of pixels of one group of channels."""
 
     kind = "conv2d_lea"
     sources = ("src/sw_conv2d_lea.c", "src/sw_io.c")
     kernels = (
-        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_load_u16", "sw_gather_rows_s16_dma",
-        "sw_gather_rows_s16_cpu", "sw_clip_s16_cpu", "sw_clip_avgpool_s16_cpu",
+        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_store_s16_dma", "sw_zero_s16_dma",
+        "sw_load_u16", "sw_mul_u16", "sw_gather_rows_s16_dma", "sw_gather_rows_s16_cpu", "sw_clip_s16_cpu",
+        "sw_clip_avgpool_s16_cpu", "sw_clip_maxpool_2x2_s16_cpu", "sw_clip_maxpool_1x2_s16_cpu",
     )  # fmt: skip
+    far_x = far_y = True
 
     def candidates(self, graph: Graph, node: Node, rows: int, target: TargetSpec, overlap: bool) -> Iterator[LeaLayer]:
-        """Every tile whose matrix, two results and two filters fit LEA RAM."""
+        """For each way to lay pixels out, with the pool behind it and without: the cheapest tile of each level."""
         assert isinstance(node.op, Conv2d) and node.params is not None
-        if node.op.groups != 1 or node.op.dilation != (1, 1):
+        if node.op.groups != 1:
             return
-        levels = len(graph.levels)
-        packed = pack_column(node.name, node.params, levels, rows)
-        shape = graph.tensors[node.output].shape
-        height, width = shape[1], shape[2] + shape[2] % 2
-        pool = fused_pool(graph, node)
-        most = max(g.counts[-1] for g in packed.groups)
+        packed = pack_column(node.name, node.params, len(graph.levels), rows)
         costs = LeaCosts(target.lea_costs, target.lea_words, overlap)
-        for tile in range(1, height + 1):
-            words = BLOCK_WORDS + tile * width * (2 + most) + 2 * most
-            if words > target.lea_words:
-                return
-            fused = pool if tile % 2 == 0 or tile == height else None
-            apart = graph.tensors[pool.output].size * target.costs["avgpool_cycles"] if pool and not fused else 0.0
-            work = Conv2dWork(height, width, tile, node.op.stride[1] == 1, fused is not None)
-            cycles = [costs.conv2d(packed, level, work) for level in range(levels)]
-            step = max(cycles) / (-(-height // tile))
-            cut = packed
-            if step > target.step_cycles:  # smaller groups: the matrix stays for those that share its taps
-                fewer = max(int(packed.groups[0].rows * target.step_cycles // step), 1)
-                cut = pack_column(node.name, node.params, levels, packed.groups[0].rows, cut=fewer)
-            yield LeaLayer(node.name, self.kind, cut, tile, width, fused, words, tuple(cycles), apart)
+        found = fused_pool(graph, node)
+        for pool in (found, None) if found else (None,):
+            apart = graph.tensors[found.output].size * target.costs["avgpool_cycles"] if found and not pool else 0.0
+            for family in _families(graph, node, pool):
+                best: list[tuple[float, Tiling]] = []
+                for level in range(len(graph.levels)):
+                    most = max(g.counts[level] for g in packed.groups)
+                    offers = [t for t in family if t.words(most) <= target.lea_words and t.legal]
+                    priced = [(_Work(costs, node.op, t, pool).cycles(packed, level), t) for t in offers]
+                    best += [min(priced, key=lambda p: p[0])] if priced else []
+                if len(best) < len(graph.levels):
+                    continue
+                # smaller groups for shorter steps: the matrix stays for those that share its taps
+                step = max(cycles / t.count for cycles, t in best)
+                cut = max(int(rows * target.step_cycles // step), 1) if step > target.step_cycles else rows
+                cycles, tilings = zip(*best, strict=True)
+                yield LeaLayer(node.name, self.kind, packed, cut, 0, tilings, pool, cycles, apart)
 
     def layer(self, graph: Graph, node: Node, lea: LeaLayer) -> Layer:
         """A step for each tile and group, tile by tile, so that the groups share the gathered pixels."""
         output = lea.pool.output if lea.pool else node.output
+        ph, pw = _pool_size(lea.pool)
+        _, height, width = graph.tensors[output].shape
         groups = [(g.first, g.first + g.rows) for g in lea.packed.groups]
-        height, rows = graph.tensors[output].shape[1], max(lea.tile // (2 if lea.pool else 1), 1)
-        tiles = [(r, min(r + rows, height)) for r in range(0, height, rows)]
-        steps = tuple(Step(g, t) for t in tiles for g in groups)
-        return Layer(node.name, self.kind, node.input, output, steps, lea.tile, node, lea.packed, lea)
+        steps = tuple(
+            tuple(
+                Step(g, (r, min(r + t.rows // ph, height)), (c, min(c + t.cols // pw, width)))
+                for r in range(0, height, t.rows // ph)
+                for c in range(0, width, t.cols // pw)
+                for g in groups
+            )
+            for t in lea.tilings
+        )
+        return Layer(node.name, self.kind, node.input, output, steps, 0, node, lea.packed, lea)
 
     def overrun(self, layer: Layer) -> int:
-        """An odd output row gets a column more, which may start behind the image."""
+        """An odd output row gets a column more, which may start behind the image; merged rows end with a window."""
         assert layer.node is not None and isinstance(layer.node.op, Conv2d)
-        return layer.node.op.stride[1]
+        return layer.node.op.stride[1] + layer.node.op.kernel[1] * layer.node.op.dilation[1]
 
     def macs(self, graph: Graph, layer: Layer, level: int) -> int:
-        """With the columns that fill up odd rows."""
-        assert layer.packed is not None and layer.lea is not None and layer.node is not None
-        return layer.packed.entries(level) * graph.tensors[layer.node.output].shape[1] * layer.lea.width
+        """With the columns that are no results."""
+        assert layer.packed is not None and layer.lea is not None
+        return layer.packed.entries(level) * layer.lea.tilings[level].height * layer.lea.tilings[level].width
 
     def tap_bytes(self, emission: Emission, layer: Layer, taps: Array) -> Array:
         """By channel, row and column of the window."""
         assert layer.node is not None and isinstance(layer.node.op, Conv2d)
         x = emission.plan.buffer(layer.x)
-        kh, kw = layer.node.op.kernel
+        (kh, kw), (dh, dw) = layer.node.op.kernel, layer.node.op.dilation
         channel, row, column = taps // (kh * kw), taps // kw % kh, taps % kw
-        offsets: Array = 2 * (channel * x.plane + row * x.pitch + column)
+        offsets: Array = 2 * (channel * x.plane + row * dh * x.pitch + column * dw)
         return offsets
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
-        """Size before pooling and the way to gather."""
+        """Tiles, the way to gather, and the clip with the pool."""
         assert layer.node is not None and isinstance(layer.node.op, Conv2d) and layer.lea is not None
+        arena = emission.plan.buffer(layer.x).arena
         return super().context(emission, layer) | {
-            "x": f"sw_arena + {first_window(emission, layer)}",
-            "width": layer.lea.width,
-            "height": emission.graph.tensors[layer.node.output].shape[1],
-            "pool": int(layer.lea.pool is not None),
+            "x": emission.place(arena, first_window(emission, layer)),
+            "tilings": layer.lea.tilings,
+            "pool": _pool_size(layer.lea.pool),
             "gather": f"sw_gather_rows_s16_{'dma' if layer.node.op.stride[1] == 1 else 'cpu'}",
+            "clip": f"sw_{_clip(layer.lea.pool.op if layer.lea.pool else None)}_s16_cpu",
         }
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a convolution costs, in cycles."""
+
+    costs: LeaCosts
+    op: Conv2d
+    tiling: Tiling
+    pool: Node | None
+
+    def cycles(self, packed: ColumnLayer, level: int) -> float:
+        """All tiles at `level`."""
+        c, tiling = self.costs.costs, self.tiling
+        counts = [g.counts[level] for g in packed.groups]
+        room = self.costs.room - BLOCK_WORDS - tiling.rows * tiling.cols * (2 + max(counts))
+        resident = sum(n * g.rows for n, g in zip(counts, packed.groups, strict=True)) <= room
+        both = 2 * max(counts) <= room
+        total = float(c["layer"])
+        if resident:
+            total += sum(g.rows * self.costs.fetch(n) for n, g in zip(counts, packed.groups, strict=True))
+        for rows, cols, often in tiling.tiles():
+            tile, columns = 0.0, rows * cols
+            clip = c["clip_call"] + columns * c[_clip(self.pool.op if self.pool else None)]
+            for i, (n, group) in enumerate(zip(counts, packed.groups, strict=True)):
+                if i == 0 or group.taps is not packed.groups[i - 1].taps:
+                    tile += self._gather(n - len(packed.constants), rows, cols)
+                fetch = 0.0 if resident else self.costs.fetch(n)
+                beside = fetch if both else 0.0
+                accesses = columns + (n if beside else 0)
+                tile += c["tile"] + group.rows * self.costs.row(n, columns, beside + clip, accesses)
+                tile += (fetch - beside) * (group.rows - 1)
+                if self.costs.overlap:  # the first fetch and the last clip have no command to hide behind
+                    tile += fetch + clip
+            total += often * tile
+        return total
+
+    def _gather(self, taps: int, rows: int, cols: int) -> float:
+        c = self.costs.costs
+        if self.tiling.merged:
+            rows, cols = 1, rows * cols
+        by_dma = self.op.stride[1] == 1
+        run = c["gather"] + c["gather_word"] * cols if by_dma else c["gather_cpu_word"] * cols
+        return taps * (c["gather_tap"] + rows * run)
+
+
+def _families(graph: Graph, node: Node, pool: Node | None) -> Iterator[list[Tiling]]:
+    """Ways to lay pixels out: whole rows and pieces of one row of windows; with stride 1, merged rows."""
+    assert isinstance(node.op, Conv2d)
+    ph, pw = _pool_size(pool)
+    shape = graph.tensors[pool.output if pool else node.output].shape
+    height, exact = shape[1] * ph, shape[2] * pw
+    even = exact + exact % 2
+    tallest = sorted({-(-shape[1] // n) * ph for n in range(1, shape[1] + 1)})
+    pieces = sorted({-(-even // (2 * n)) * 2 for n in range(2, even // 2 + 1)})
+    yield [
+        *(Tiling(height, even, rows, even) for rows in tallest),
+        *(Tiling(height, even, ph, cols) for cols in pieces),
+    ]
+    if exact != even:
+        yield [Tiling(height, exact, rows, exact) for rows in tallest]
+    if node.op.stride == (1, 1):
+        pitch = image_buffer(graph, node.input).pitch
+        yield [Tiling(height, pitch, rows, pitch, merged=True) for rows in tallest]
+
+
+def _cut(size: int, most: int) -> list[tuple[int, int]]:
+    """Sizes of pieces of `size` of at most `most`, and how many have each."""
+    whole, rest = divmod(size, most)
+    return [(n, k) for n, k in ((most, whole), (rest, 1)) if n and k]
+
+
+def _pool_size(pool: Node | None) -> tuple[int, int]:
+    return pool.op.kernel if pool else (1, 1)  # type: ignore[attr-defined]
+
+
+def _clip(pool: Op | None) -> str:
+    """Name of the kernel, and of its cost for each column, that clips and pools."""
+    if pool is None:
+        return "clip"
+    if isinstance(pool, AvgPool):
+        return "clip_avgpool"
+    return f"clip_maxpool_{pool.kernel[0]}x{pool.kernel[1]}"  # type: ignore[attr-defined]

@@ -14,10 +14,11 @@ class Load(LayerKind):
 
     kind = "load"
     sources = ("src/sw_io.c",)
+    kernels = ("sw_zero_s16_dma",)
 
     def layer(self, graph: Graph) -> Layer:
         """One step for each channel of the input."""
-        return Layer(LOAD, self.kind, graph.input, graph.input, by_channel(graph.tensors[graph.input]))
+        return Layer(LOAD, self.kind, graph.input, graph.input, by_channel(graph, graph.tensors[graph.input]))
 
 
 class Store(LayerKind):
@@ -30,4 +31,5 @@ class Store(LayerKind):
     def layer(self, graph: Graph) -> Layer:
         """One step."""
         channels, rows = extent(graph.output)
-        return Layer(STORE, self.kind, graph.output.name, graph.output.name, (Step((0, channels), (0, rows)),))
+        step = Step((0, channels), (0, rows))
+        return Layer(STORE, self.kind, graph.output.name, graph.output.name, ((step,),) * len(graph.levels))

@@ -35,7 +35,7 @@ class _CpuLayer(LayerKind):
             "requant": f"{{{params.shift}, {c_int(y.lo)}, {y.hi}}}",
             "rows": len(params.bias),
             "bias": [int(b) for b in params.bias],
-            "steps_per_channel": len(layer.steps) // len(params.bias),
+            "steps_per_channel": layer.step_count // len(params.bias),
             "weights": (
                 f"{{{emission.blob(layer)}, SW_{packed.encoding.upper()}, {packed.count_bytes}, "
                 f"{params.weight[0].size}, {packed.deltas_offset}, {packed.counts_offset}}}"
@@ -64,7 +64,7 @@ class Conv2dLayer(_CpuLayer):
         rows = min(max(int(target.step_cycles // (width * window)), 1), height)
         blocks = [(r, min(r + rows, height)) for r in range(0, height, rows)]
         steps = tuple(Step((c, c + 1), b) for c in range(channels) for b in blocks)
-        return Layer(node.name, self.kind, node.input, node.output, steps, rows, node, packed)
+        return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
 
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """The taps of a filter, one more so that a filter that fits is seen to end, and a row of sums."""
@@ -90,7 +90,7 @@ class FullyConnectedLayer(_CpuLayer):
         cycles = _entries(node, packed) * target.costs["dot_entry_cycles"] + 1
         rows = min(max(int(target.step_cycles // cycles), 1), outputs, _MAX_OUTPUTS)
         steps = tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows))
-        return Layer(node.name, self.kind, node.input, node.output, steps, rows, node, packed)
+        return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
 
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """A sum for each output of a step."""

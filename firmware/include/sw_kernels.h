@@ -89,10 +89,10 @@ void sw_maxpool_s16_cpu(const int16_t *x, int16_t *y, const sw_pool_t *pool);
 // Index of the largest element, the lowest index on a tie; count >= 1.
 uint16_t sw_argmax_s16_cpu(const int16_t *x, uint16_t count);
 
-// Rows of a matrix from images: for each tap, `height` runs of `width` elements, the first at `x` + tap bytes
-// (modulo 2^16), each next one `pitch` bytes later, elements `stride` apart. `to` is filled without gaps.
+// Rows of a matrix from images anywhere: for each tap, `height` runs of `width` elements, the first at `x` +
+// tap bytes, each next one `pitch` bytes later, elements `stride` apart. `to` is filled without gaps.
 typedef struct {
-    const int16_t *x;
+    sw_addr_t x;
     const uint16_t *taps;
     uint16_t count; // taps
     int16_t *to;
@@ -119,9 +119,18 @@ typedef struct {
 void sw_clip_s16_cpu(const sw_clip_t *clip);
 // The same, then the average of 2 x 2, rounded down: y is half as wide and high as what is read. lo >= 0.
 void sw_clip_avgpool_s16_cpu(const sw_clip_t *clip);
+// The same, then the largest of 2 x 2, or of 2 in a row: y is half as wide (and high).
+void sw_clip_maxpool_2x2_s16_cpu(const sw_clip_t *clip);
+void sw_clip_maxpool_1x2_s16_cpu(const sw_clip_t *clip);
 
-// Copies `words` >= 1 words from above 64 KB.
+// Copy `words` >= 1 words from and to anywhere.
 void sw_fetch_s16_dma(int16_t *to, sw_addr_t from, uint16_t words);
+void sw_store_s16_dma(sw_addr_t to, const int16_t *from, uint16_t words);
+// Writes `words` >= 1 zeros anywhere.
+void sw_zero_s16_dma(sw_addr_t to, uint16_t words);
+
+// The whole product.
+uint32_t sw_mul_u16(uint16_t a, uint16_t b);
 
 // Reads above 64 KB.
 uint16_t sw_load_u8(sw_addr_t address);

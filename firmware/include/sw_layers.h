@@ -6,10 +6,16 @@
 #include "sw_kernels.h"
 #include "sw_lea.h"
 
+// A place in one of the arenas that hold activations: 0 lies below 64 KB, 1 above. Bytes from its start.
+typedef struct {
+    uint16_t arena;
+    uint32_t offset;
+} sw_place_t;
+
 // An image (channels, height, width) in memory. `data` is element (0, 0, 0); rows are `pitch` and channels
 // `plane` apart. A border of zeros surrounds each channel where the reader pads.
 typedef struct {
-    int16_t *data;
+    sw_place_t data;
     uint16_t pitch, plane;
     uint16_t channels, height, width;
     uint8_t top, left, bottom, right;
@@ -77,20 +83,27 @@ typedef struct {
     const int16_t *constants;
 } sw_columns_t;
 
-// The filters are the row vectors of MPYMATRIXROW, gathered pixels its matrix. A step is `tile_rows` output
-// rows (before pooling) of one group. `x` is as in sw_conv2d_t. With `pool` the 2 x 2 average is taken at
-// once.
+// Pixels of a tile.
 typedef struct {
-    const int16_t *x;
+    uint16_t rows, cols;
+} sw_tile_t;
+
+// The filters are the row vectors of MPYMATRIXROW, gathered pixels its matrix. A step is a tile of pixels of
+// one group; a level with fewer tiles than another does nothing in the last steps. `x` is the first element
+// of the first window, padding included. Sizes are those before pooling.
+typedef struct {
+    sw_place_t x;
     uint16_t x_pitch;
     sw_image_t y;
     sw_columns_t columns;
     void (*gather)(const sw_gather_t *gather);
+    void (*clip)(const sw_clip_t *clip); // with the pool
     uint16_t stride_h, stride_w;
-    uint16_t height;    // output rows before pooling
-    uint16_t width;     // pixels of an output row in the matrix: those before pooling, rounded up to even
-    uint16_t tile_rows; // even with `pool`
-    uint16_t pool;      // 1: 2 x 2 average
+    uint16_t height, width; // output rows; pixels of a row in the matrix
+    const sw_tile_t *tiles; // the largest of each level, multiples of the pool
+    uint8_t pool_h, pool_w; // 1: none
+    uint16_t merged; // 1: the rows of a tile are one run: `width` is x_pitch, and a row ends with pixels that
+                     // are no results
     int16_t lo, hi;
 } sw_conv2d_lea_t;
 
@@ -135,6 +148,7 @@ typedef struct {
 
 // Made by `swtrain emit-c`: addresses of the packed weights, and scratch sized for the model.
 extern const sw_addr_t sw_blobs[];
+extern const sw_addr_t sw_arenas[];
 extern sw_tap_t sw_taps[];
 extern const uint16_t sw_taps_capacity;
 extern int32_t sw_acc[];
@@ -155,6 +169,10 @@ void sw_load_prepare(const void *layer, uint16_t level);
 void sw_load_step(const void *layer, uint16_t step, uint16_t level);
 void sw_store_prepare(const void *layer, uint16_t level);
 void sw_store_step(const void *layer, uint16_t step, uint16_t level);
+
+// Address of a place; as a pointer for what lies below 64 KB.
+sw_addr_t sw_place_address(const sw_place_t *place);
+int16_t *sw_place_near(const sw_place_t *place);
 
 // Writes the border of zeros of `image`. Repeating it is harmless.
 void sw_image_clear_border(const sw_image_t *image);

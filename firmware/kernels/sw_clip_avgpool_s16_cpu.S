@@ -2,30 +2,16 @@
 // void sw_clip_avgpool_s16_cpu(const sw_clip_t *clip)
 // 50 to 58 cycles an output. With lo >= 0 a pair of elements fits 16 bits and the carry of two pairs is the
 // 17th bit of their sum.
-#include "sw_msp430x.inc"
+#include "sw_clip.inc"
 
-/* r13 = clip(@r15+) */
-    .macro CLIP from
+/* r13 = clip(@from+) */
+    .macro CLIP_NEXT from
     mov @\from+, r13
-    cmp r6, r13
-    jge 1f
-    mov r6, r13
-1:  cmp r13, r5
-    jge 2f
-    mov r5, r13
-2:
+    CLIP
     .endm
 
     RAM_FUNCTION sw_clip_avgpool_s16_cpu
-    PUSHM_W 7, r10
-    mov @r12+, r15 // x
-    mov @r12+, r14 // y
-    mov @r12+, r10 // x_pitch
-    mov @r12+, r9  // y_pitch
-    mov @r12+, r8  // width
-    mov @r12+, r7  // height
-    mov @r12+, r6  // lo
-    mov @r12, r5   // hi
+    CLIP_ARGUMENTS
     rla r10 // bytes of a row
     push r10
     push r8
@@ -35,13 +21,13 @@
     mov 0(r1), r8
     mov r14, r12
 .Lnext:
-    CLIP r15
+    CLIP_NEXT r15
     mov r13, r4
-    CLIP r15
+    CLIP_NEXT r15
     add r13, r4
-    CLIP r11
+    CLIP_NEXT r11
     mov r13, r10
-    CLIP r11
+    CLIP_NEXT r11
     add r13, r10
     add r10, r4
     rrc r4

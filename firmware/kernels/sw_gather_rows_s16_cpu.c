@@ -4,11 +4,11 @@
 void sw_gather_rows_s16_cpu(const sw_gather_t *g) {
     int16_t *to = g->to;
     for (uint16_t i = 0; i < g->count; i++) {
-        const int16_t *row = g->x + g->taps[i] / 2;
+        sw_addr_t row = g->x + g->taps[i];
         for (uint16_t y = 0; y < g->height; y++) {
-            const int16_t *x = row;
-            for (uint16_t n = g->width; n > 0; n--, x += g->stride) *to++ = *x;
-            row += g->pitch / 2;
+            sw_addr_t x = row;
+            for (uint16_t n = g->width; n > 0; n--, x += 2 * g->stride) *to++ = (int16_t)sw_load_u16(x);
+            row += g->pitch;
         }
     }
 }

@@ -7,7 +7,8 @@
 
     RAM_FUNCTION sw_gather_rows_s16_dma
     PUSHM_W 4, r10
-    mov @r12+, r15 // x
+    MOVA_LOAD 0, r12, r15 // x
+    add #4, r12
     mov @r12+, r14 // taps
     mov @r12+, r13 // count
     mov @r12+, r11 // to
@@ -22,14 +23,14 @@
     jz .Ldone
 .Ltap:
     mov @r14+, r12
-    add r15, r12
+    ADDA r15, r12
     push r8
 .Lrow:
-    mov r12, &DMA0SA
+    MOVA_ABS r12, DMA0SA
     mov r11, &DMA0DA
     mov r10, &DMA0CTL
     add r9, r11
-    add r7, r12
+    ADDA r7, r12
     dec r8
     jnz .Lrow
     pop r8

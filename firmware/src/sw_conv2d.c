@@ -90,6 +90,7 @@ void sw_conv2d_step(const void *desc, uint16_t step, uint16_t level) {
     if (last > layer->y.height) last = layer->y.height;
 
     int32_t bias = layer->bias[filter] * ((int32_t)1 << layer->requant.shift);
+    int16_t *channel = sw_place_near(&layer->y.data) + (uint16_t)(filter * layer->y.plane);
     sw_conv_row_t row;
     row.step = 2 * layer->stride_w;
     row.count = layer->y.width;
@@ -113,7 +114,7 @@ void sw_conv2d_step(const void *desc, uint16_t step, uint16_t level) {
             row.init_step = 4;
             sw_conv2d_taps_s16_cpu(&row);
         }
-        int16_t *y = layer->y.data + (uint16_t)(filter * layer->y.plane + oy * layer->y.pitch);
+        int16_t *y = channel + (uint16_t)(oy * layer->y.pitch);
         if (layer->requant.shift == 15)
             sw_requant15_s16_cpu(sw_acc, y, layer->y.width, &layer->requant);
         else

@@ -1,35 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution on the LEA: the pixels of a few output rows are gathered into a matrix with one row for each
-// tap; one command with a filter as row vector makes these output rows of one channel.
+// Convolution on the LEA: the pixels of a tile of the output are gathered into a matrix with one row for each
+// tap; one command with a filter as row vector makes the tile of one channel.
 //
 // sw_lea_ram holds the parameter block, two results, the matrix, and behind it all filters if they fit at
-// this level, else two at a time. The planner guarantees that the largest tile and two filters fit at every
-// level.
+// this level, else two at a time, else one. The planner guarantees that the largest tile and one filter fit
+// at every level.
 #include "sw_layers.h"
 
-#define NO_TILE 0xFFFF
-
-// Volatile: what sw_lea_ram holds. sw_conv2d_lea_prepare resets it.
+// Volatile; sw_conv2d_lea_prepare resets it.
 static struct {
-    uint16_t tile;        // whose pixels the matrix holds, or NO_TILE
-    const uint16_t *taps; // by this list
-    uint16_t width;       // columns for which the bias rows are filled
-    int16_t *filters;     // behind the largest matrix
-    uint16_t resident;    // 1: all filters are there, group by group
+    const sw_tile_t *tile; // the largest of the level
+    uint16_t step;         // the step that the next fields belong to
+    uint16_t row, col;     // first pixel of its tile
+    uint16_t group;        // its group
+    int16_t *filter;       // its first filter, if resident
+    const uint16_t *taps;  // the list by which the matrix holds the tile, or 0
+    uint16_t columns;      // for which the bias rows are filled
+    int16_t *filters;      // behind the largest matrix
+    uint16_t resident;     // 1: all filters are there, group by group
+    uint16_t both;         // 1: two filters fit
 } state;
 
-static uint16_t largest_tile(const sw_conv2d_lea_t *layer) {
-    return layer->tile_rows * layer->width;
+static uint16_t largest_tile(void) {
+    return state.tile->rows * state.tile->cols;
 }
 
 // Two results: while one is clipped the LEA makes the other.
-static int16_t *result_at(const sw_conv2d_lea_t *layer, uint16_t number) {
+static int16_t *result_at(uint16_t number) {
     int16_t *first = sw_lea_ram + SW_LEA_BLOCK_WORDS;
-    return number & 1 ? first + largest_tile(layer) : first;
+    return number & 1 ? first + largest_tile() : first;
 }
 
-static int16_t *matrix_of(const sw_conv2d_lea_t *layer) {
-    return sw_lea_ram + SW_LEA_BLOCK_WORDS + 2 * largest_tile(layer);
+static int16_t *matrix_of(void) {
+    return sw_lea_ram + SW_LEA_BLOCK_WORDS + 2 * largest_tile();
 }
 
 static void load_filters(const sw_columns_t *columns, uint16_t level) {
@@ -52,98 +55,145 @@ void sw_conv2d_lea_prepare(const void *desc, uint16_t level) {
     uint16_t most = 0;
     uint32_t weights = 0;
     for (uint16_t g = 0; g < columns->group_count; g++) {
-        uint16_t count = columns->groups[g].counts[level];
+        const sw_column_group_t *group = &columns->groups[g];
+        uint16_t count = group->counts[level];
         if (count > most) most = count;
-        weights += (uint32_t)count * columns->groups[g].rows;
+        weights += sw_mul_u16(count, group->rows);
     }
     sw_image_clear_border(&layer->y);
-    state.tile = NO_TILE;
-    state.width = 0;
-    state.filters = matrix_of(layer) + (uint16_t)(most * largest_tile(layer));
-    state.resident = weights <= (uint16_t)(sw_lea_words - (uint16_t)(state.filters - sw_lea_ram));
+    state.tile = &layer->tiles[level];
+    state.step = 0;
+    state.row = state.col = state.group = 0;
+    state.taps = 0;
+    state.columns = 0;
+    state.filters = matrix_of() + (uint16_t)sw_mul_u16(most, largest_tile());
+    uint16_t room = sw_lea_words - (uint16_t)(state.filters - sw_lea_ram);
+    state.filter = state.filters;
+    state.resident = weights <= room;
+    state.both = most <= room / 2;
     if (state.resident) load_filters(columns, level);
 }
 
-static void fill_matrix(const sw_conv2d_lea_t *layer, const sw_column_group_t *group, uint16_t first,
-                        uint16_t rows, uint16_t count) {
-    uint16_t width = rows * layer->width;
+// Makes `state` belong to `step`: mostly the one after the last.
+static void seek(const sw_conv2d_lea_t *layer, uint16_t step, uint16_t level) {
+    const sw_columns_t *columns = &layer->columns;
+    if (step < state.step) {
+        state.step = state.row = state.col = state.group = 0;
+        state.filter = state.filters;
+        state.taps = 0;
+    }
+    for (; state.step < step; state.step++) {
+        const sw_column_group_t *group = &columns->groups[state.group];
+        if (state.resident) state.filter += (uint16_t)sw_mul_u16(group->counts[level], group->rows);
+        if (++state.group < columns->group_count) continue;
+        state.group = 0;
+        state.filter = state.filters;
+        state.taps = 0;
+        state.col += state.tile->cols;
+        if (state.col < layer->width) continue;
+        state.col = 0;
+        state.row += state.tile->rows;
+    }
+}
+
+static void fill_matrix(const sw_conv2d_lea_t *layer, const sw_column_group_t *group, uint16_t rows,
+                        uint16_t cols, uint16_t count) {
+    uint16_t columns = rows * cols;
     uint16_t constants = layer->columns.constant_count;
-    int16_t *matrix = matrix_of(layer);
-    if (state.width != width) {
+    int16_t *matrix = matrix_of();
+    if (state.columns != columns) {
         int16_t *to = matrix;
         for (uint16_t i = 0; i < constants; i++)
-            for (uint16_t j = 0; j < width; j++) *to++ = layer->columns.constants[i];
-        state.width = width;
+            for (uint16_t j = 0; j < columns; j++) *to++ = layer->columns.constants[i];
+        state.columns = columns;
     }
     sw_gather_t gather;
-    gather.x = layer->x + (uint16_t)(first * layer->stride_h * layer->x_pitch);
+    gather.pitch = 2 * layer->stride_h * layer->x_pitch;
+    gather.x = sw_place_address(&layer->x) + sw_mul_u16(state.row, gather.pitch) +
+               2 * (uint32_t)(uint16_t)(state.col * layer->stride_w);
     gather.taps = group->taps;
     gather.count = count - constants;
-    gather.to = matrix + (uint16_t)(constants * width);
-    gather.width = layer->width;
-    gather.height = rows;
-    gather.pitch = 2 * layer->stride_h * layer->x_pitch;
+    gather.to = matrix + (uint16_t)(constants * columns);
+    gather.width = layer->merged ? columns : cols;
+    gather.height = layer->merged ? 1 : rows;
     gather.stride = layer->stride_w;
     layer->gather(&gather);
     SW_LEA_BLOCK->row_size = count;
-    SW_LEA_BLOCK->col_size = width;
+    SW_LEA_BLOCK->col_size = columns;
     SW_LEA_BLOCK->matrix = SW_LEA_POINTER(matrix);
+    state.taps = group->taps;
+}
+
+// Copies a clipped tile from sw_lea_ram to its place above 64 KB.
+static void store(const sw_clip_t *clip, sw_addr_t to, uint16_t pitch) {
+    const int16_t *from = clip->y;
+    if (pitch == clip->width) {
+        sw_store_s16_dma(to, from, clip->width * clip->height);
+        return;
+    }
+    for (uint16_t r = 0; r < clip->height; r++) {
+        sw_store_s16_dma(to, from, clip->width);
+        from += clip->width;
+        to += 2 * (uint32_t)pitch;
+    }
+}
+
+static uint16_t at_most(uint16_t value, uint16_t limit) {
+    return value < limit ? value : limit;
 }
 
 void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
     const sw_conv2d_lea_t *layer = desc;
     const sw_columns_t *columns = &layer->columns;
-    uint16_t tile = step / columns->group_count;
-    const sw_column_group_t *group = &columns->groups[step % columns->group_count];
-    uint16_t first = tile * layer->tile_rows;
-    uint16_t rows = layer->height - first;
-    if (rows > layer->tile_rows) rows = layer->tile_rows;
+    seek(layer, step, level);
+    if (state.row >= layer->height) return; // a level with fewer tiles
+    const sw_column_group_t *group = &columns->groups[state.group];
+    uint16_t rows = at_most(state.tile->rows, layer->height - state.row);
+    uint16_t cols = at_most(state.tile->cols, layer->width - state.col);
     uint16_t count = group->counts[level];
 
-    if (state.tile != tile || state.taps != group->taps) {
-        fill_matrix(layer, group, first, rows, count);
-        state.tile = tile;
-        state.taps = group->taps;
-    }
-    int16_t *filter = state.filters;
+    if (state.taps != group->taps) fill_matrix(layer, group, rows, cols, count);
+    int16_t *filter = state.filter;
     sw_addr_t from = sw_blobs[columns->blob] + group->weights;
-    if (state.resident) {
-        for (const sw_column_group_t *g = columns->groups; g < group; g++)
-            filter += g->counts[level] * g->rows;
-    } else {
-        sw_fetch_s16_dma(filter, from, count);
-    }
+    if (!state.resident) sw_fetch_s16_dma(filter, from, count);
+
+    const sw_image_t *image = &layer->y;
+    uint16_t row = layer->pool_h == 1 ? state.row : state.row >> 1;
+    uint16_t col = layer->pool_w == 1 ? state.col : state.col >> 1;
+    uint16_t far = image->data.arena; // arena 0 can be reached by the CPU
+    sw_addr_t y = sw_place_address(&image->data) +
+                  2 * (sw_mul_u16(group->first, image->plane) + (uint16_t)(row * image->pitch) + col);
     sw_clip_t clip;
-    clip.x_pitch = layer->width;
-    clip.y =
-        layer->y.data + (uint16_t)(group->first * layer->y.plane + (first >> layer->pool) * layer->y.pitch);
-    clip.y_pitch = layer->y.pitch;
-    clip.width = layer->y.width;
-    clip.height = rows >> layer->pool;
+    clip.x_pitch = cols;
+    clip.width = at_most(layer->pool_w == 1 ? cols : cols >> 1, image->width - col);
+    clip.height = layer->pool_h == 1 ? rows : rows >> 1;
+    clip.y_pitch = far ? clip.width : image->pitch;
     clip.lo = layer->lo;
     clip.hi = layer->hi;
     // While the LEA runs filter r, the DMA fetches filter r + 1 and the CPU clips the result of filter r - 1.
     for (uint16_t r = 0; r <= group->rows; r++) {
+        const int16_t *running = filter;
         if (r < group->rows) {
-            SW_LEA_BLOCK->result = SW_LEA_POINTER(result_at(layer, r));
-            sw_mpymatrixrow_s16_lea(SW_LEA_POINTER(filter), SW_LEA_POINTER(sw_lea_ram));
+            SW_LEA_BLOCK->result = SW_LEA_POINTER(result_at(r));
+            sw_mpymatrixrow_s16_lea(SW_LEA_POINTER(running), SW_LEA_POINTER(sw_lea_ram));
             if (!sw_lea_overlap) sw_lea_wait();
         }
-        if (state.resident) {
+        uint16_t fetch = !state.resident && r + 1 < group->rows;
+        if (state.resident)
             filter += count;
-        } else if (r + 1 < group->rows) {
-            from += 2 * group->columns;
+        else if (state.both)
             filter = r & 1 ? state.filters : state.filters + count;
-            sw_fetch_s16_dma(filter, from, count);
-        }
+        from += 2 * (uint32_t)group->columns;
+        if (fetch && state.both) sw_fetch_s16_dma(filter, from, count);
         if (r > 0) {
-            clip.x = result_at(layer, r - 1);
-            if (layer->pool)
-                sw_clip_avgpool_s16_cpu(&clip);
-            else
-                sw_clip_s16_cpu(&clip);
-            clip.y += layer->y.plane;
+            int16_t *result = result_at(r - 1);
+            clip.x = result;
+            clip.y = far ? result : (int16_t *)(uintptr_t)y;
+            layer->clip(&clip);
+            if (far) store(&clip, y, image->pitch);
+            y += 2 * (uint32_t)image->plane;
         }
         if (sw_lea_overlap) sw_lea_wait();
+        if (fetch && !state.both) sw_fetch_s16_dma(filter, from, count);
     }
 }

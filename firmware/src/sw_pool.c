@@ -12,5 +12,5 @@ void sw_pool_step(const void *desc, uint16_t step, uint16_t level) {
     (void)level;
     const sw_pool_layer_t *layer = desc;
     layer->kernel(layer->x + (uint16_t)(step * layer->x_plane),
-                  layer->y.data + (uint16_t)(step * layer->y.plane), &layer->pool);
+                  sw_place_near(&layer->y.data) + (uint16_t)(step * layer->y.plane), &layer->pool);
 }

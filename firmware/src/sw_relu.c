@@ -13,8 +13,9 @@ void sw_relu_step(const void *desc, uint16_t step, uint16_t level) {
     const sw_relu_t *layer = desc;
     const sw_image_t *y = &layer->y;
     const int16_t *x = layer->x + (uint16_t)(step * layer->x_plane);
+    int16_t *first = sw_place_near(&y->data) + (uint16_t)(step * y->plane);
     for (uint16_t row = 0; row < y->height; row++) {
-        int16_t *out = y->data + (uint16_t)(step * y->plane + row * y->pitch);
+        int16_t *out = first + (uint16_t)(row * y->pitch);
         for (uint16_t i = 0; i < y->width; i++) {
             int16_t v = x[i];
             if (v < 0) v = 0;

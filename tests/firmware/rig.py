@@ -346,7 +346,7 @@ def pool_struct(values: Sequence[int], lo: int, hi: int) -> bytes:
 
 def gather_struct(x: int, taps: int, count: int, to: int, shape: Sequence[int]) -> bytes:
     """`shape` is width, height, pitch in bytes, stride."""
-    return struct.pack("<8H", x, taps, count, to, *shape)
+    return struct.pack("<I7H", x, taps, count, to, *shape)
 
 
 def clip_struct(x: int, y: int, shape: Sequence[int], lo: int, hi: int) -> bytes:
@@ -428,6 +428,7 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
     rows = (STRUCT, gather_struct(ARRAY, TAPS, min(count, 3), OUT, (4, 2, 40, 1)))
     strided = (STRUCT, gather_struct(ARRAY, TAPS, min(count, 3), OUT, (4, 2, 40, 3)))
     clip = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), -2000, 3000))
+    clip_max = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), -2000, 3000))
     clip_pool = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), 0, 6000))
     block = (STRUCT, struct.pack("<4H", 8, 6, ARRAY >> 2, OUT >> 2))
     vector = (TAPS, _words(rng.integers(-4000, 4000, 8)))
@@ -439,6 +440,13 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
         "sw_fetch_s16_dma": Case(
             "sw_fetch_s16_dma", blob, (OUT, high & 0xFFFF, high >> 16, several), ((OUT, 2 * several),)
         ),
+        "sw_store_s16_dma": Case(
+            "sw_store_s16_dma", (array,), (high & 0xFFFF, high >> 16, ARRAY, several), ((high, 2 * several),)
+        ),
+        "sw_zero_s16_dma": Case("sw_zero_s16_dma", blob, (high & 0xFFFF, high >> 16, several), ((high, 2 * several),)),
+        "sw_mul_u16": Case("sw_mul_u16", (), (51234, 60321), ()),
+        "sw_clip_maxpool_2x2_s16_cpu": Case("sw_clip_maxpool_2x2_s16_cpu", (array, clip_max), (STRUCT,), ((OUT, 36),)),
+        "sw_clip_maxpool_1x2_s16_cpu": Case("sw_clip_maxpool_1x2_s16_cpu", (array, clip_max), (STRUCT,), ((OUT, 36),)),
         "sw_gather_rows_s16_dma": Case("sw_gather_rows_s16_dma", (array, offsets, rows), (STRUCT,), ((OUT, 48),)),
         "sw_gather_rows_s16_cpu": Case("sw_gather_rows_s16_cpu", (array, offsets, strided), (STRUCT,), ((OUT, 48),)),
         "sw_gather_s16_cpu": Case(

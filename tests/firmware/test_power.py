@@ -139,12 +139,12 @@ def test_the_lea_network_is_worth_cutting() -> None:
     layers = [layer for layer in project.schedule.layers if layer.lea]
     assert [layer.encoding for layer in layers] == ["column"] * 4
     assert any(layer.lea.pool for layer in layers if layer.lea)
-    assert sum(len(layer.steps) for layer in layers) > 20
+    assert sum(layer.step_count for layer in layers) > 20
 
 
 def test_the_network_is_worth_cutting(intermittent: Intermittent) -> None:
     project = rig.emit_project(network(), small_steps(network()), "cpu")
-    assert sum(len(layer.steps) for layer in project.schedule.layers) > 30
+    assert sum(layer.step_count for layer in project.schedule.layers) > 30
     assert project.schedule.taps == 32
     assert {layer.encoding for layer in project.schedule.layers} == {"none", "dense", "csr"}
     assert len(np.unique(intermittent.want)) > 3

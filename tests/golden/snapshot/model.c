@@ -12,7 +12,7 @@ SW_STATIC_ASSERT(runtime_abi, SW_RUNTIME_ABI == 2);
 SW_NVM int16_t sw_input[SW_MODEL_INPUT_WORDS] = {0};
 SW_NVM int16_t sw_output[SW_MODEL_OUTPUT_WORDS] = {0};
 SW_NVM int16_t sw_class = 0;
-static SW_NVM int16_t sw_arena[117] = {0};
+SW_NVM int16_t sw_arena[72] = {0};
 
 // Scratch, lost in a power failure and made again by each layer's prepare function.
 SW_NOINIT sw_tap_t sw_taps[1];
@@ -26,59 +26,40 @@ const uint16_t sw_input_words = SW_MODEL_INPUT_WORDS;
 const uint16_t sw_output_words = SW_MODEL_OUTPUT_WORDS;
 
 // <input>: load
-static const sw_load_t layer_0 = {sw_input, {sw_arena + 67, 7, 56, 1, 6, 5, 1, 0, 1, 2}};
+static const sw_load_t layer_0 = {sw_input, {{0, 14}, 7, 56, 1, 6, 5, 1, 0, 1, 2}};
 
-// conv2d0: conv2d (1, 6, 5) -> (2, 6, 5) {'kernel': [3, 3], 'padding': [1, 0, 1, 2]}
+// conv2d0: conv2d (1, 6, 5) -> (2, 3, 2) {'kernel': [3, 3], 'padding': [1, 0, 1, 2]}
 static const int16_t constants_1[] = {16384};
 static const uint16_t taps_1_0[] = {0, 2, 16, 30, 32, 18, 28};
 static const uint16_t counts_1_0[] = {6, 8};
 static const sw_column_group_t groups_1[] = {
     {0, 0, 2, 8, taps_1_0, counts_1_0},
 };
+static const sw_tile_t tiles_1[] = {{6, 4}, {6, 4}};
 static const sw_conv2d_lea_t layer_1 = {
-    .x = sw_arena + 60,
+    .x = {0, 0},
     .x_pitch = 7,
-    .y = {sw_arena + 0, 5, 30, 2, 6, 5, 0, 0, 0, 0},
+    .y = {{0, 112}, 2, 6, 2, 3, 2, 0, 0, 0, 0},
     .columns = {0, 1, groups_1, 1, constants_1},
     .gather = sw_gather_rows_s16_dma,
+    .clip = sw_clip_maxpool_2x2_s16_cpu,
     .stride_h = 1,
     .stride_w = 1,
     .height = 6,
-    .width = 6,
-    .tile_rows = 6,
-    .pool = 0,
+    .width = 4,
+    .tiles = tiles_1,
+    .pool_h = 2,
+    .pool_w = 2,
+    .merged = 0,
     .lo = 0,
     .hi = 4000,
 };
 
-// maxpool2: maxpool (2, 6, 5) -> (2, 3, 2)
-static const sw_pool_layer_t layer_2 = {
-    .x = sw_arena + 0,
-    .x_plane = 30,
-    .y = {sw_arena + 60, 2, 6, 2, 3, 2, 0, 0, 0, 0},
-    .kernel = sw_maxpool_s16_cpu,
-    .pool =
-        {
-            .x_pitch = 5,
-            .y_pitch = 2,
-            .out_h = 3,
-            .out_w = 2,
-            .kernel_h = 2,
-            .kernel_w = 2,
-            .stride_h = 2,
-            .stride_w = 2,
-            .multiplier = 1,
-            .shift = 0,
-            .lo = 0,
-            .hi = 4000,
-        },
-};
-
 // avgpool3: avgpool (2, 3, 2) -> (2, 1, 2) {'kernel': [3, 1], 'stride': [1, 1]}
-static const sw_pool_layer_t layer_3 = {
-    .x = sw_arena + 60,
+static const sw_pool_layer_t layer_2 = {
+    .x = sw_arena + 56,
     .x_plane = 6,
-    .y = {sw_arena + 0, 2, 2, 2, 1, 2, 0, 0, 0, 0},
+    .y = {{0, 0}, 2, 2, 2, 1, 2, 0, 0, 0, 0},
     .kernel = sw_avgpool_s16_cpu,
     .pool =
         {
@@ -98,28 +79,27 @@ static const sw_pool_layer_t layer_3 = {
 };
 
 // fully_connected5: fully_connected (4,) -> (3,)
-static const int32_t bias_4[] = {1, 2, 3};
-static const sw_fully_connected_t layer_4 = {
+static const int32_t bias_3[] = {1, 2, 3};
+static const sw_fully_connected_t layer_3 = {
     .x = sw_lea_ram + 0,
     .stage = {sw_arena + 0, 4},
     .y = sw_arena + 4,
     .weights = {1, SW_DENSE, 1, 4, 24, 24},
-    .bias = bias_4,
+    .bias = bias_3,
     .requant = {15, -32767 - 1, 32767},
     .rows = 3,
     .rows_per_step = 3,
 };
 
 // <output>: store
-static const sw_store_t layer_5 = {sw_arena + 4, 3};
+static const sw_store_t layer_4 = {sw_arena + 4, 3};
 
 const sw_layer_t sw_layers[] = {
     {sw_load_prepare, sw_load_step, &layer_0, 1},
     {sw_conv2d_lea_prepare, sw_conv2d_lea_step, &layer_1, 1},
     {sw_pool_prepare, sw_pool_step, &layer_2, 2},
-    {sw_pool_prepare, sw_pool_step, &layer_3, 2},
-    {sw_fully_connected_prepare, sw_fully_connected_step, &layer_4, 1},
-    {sw_store_prepare, sw_store_step, &layer_5, 1},
+    {sw_fully_connected_prepare, sw_fully_connected_step, &layer_3, 1},
+    {sw_store_prepare, sw_store_step, &layer_4, 1},
 };
-const uint16_t sw_layer_count = 6;
+const uint16_t sw_layer_count = 5;
 const uint16_t sw_level_count = SW_MODEL_LEVELS;

@@ -6,6 +6,7 @@
 #if defined(__APPLE__)
 #define SYMBOL(name) _##name
 #define BLOBS .section __DATA,__data
+#define FAR .section __DATA,__data
 #define TABLE .section __DATA,__data
 #define ALIGN(log2) .p2align log2
 #else
@@ -13,9 +14,11 @@
 #define ALIGN(log2) .p2align log2
 #ifdef __MSP430__
 #define BLOBS .section .hifram,"a",@progbits
+#define FAR .section .farnvm,"aw",@nobits
 #define TABLE .section .rodata,"a",@progbits
 #else
 #define BLOBS .section .data.rel.ro.sw,"aw",@progbits
+#define FAR .section .bss,"aw",@nobits
 #define TABLE .section .data.rel.ro.sw,"aw",@progbits
 #endif
 #endif
@@ -31,6 +34,12 @@
 SYMBOL(sw_blobs):
     ADDRESS blob_0
     ADDRESS blob_1
+
+    // Arenas of activations, by sw_place_t.arena. The second one needs no initial value.
+    ALIGN(3)
+    .globl SYMBOL(sw_arenas)
+SYMBOL(sw_arenas):
+    ADDRESS SYMBOL(sw_arena)
 
     BLOBS
     // conv2d0: column, 32 bytes
