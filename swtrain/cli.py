@@ -44,13 +44,16 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
     from .export import export_run
     from .progress import ConsoleProgress
     from .runs import read_config
+    from .targets import resolve
     from .train import train as run_training
 
     if resume and config is None:  # the run knows its own config; options may say again, or where data lies now
         given = {key: value for key, value in overrides.items() if value is not None}
         settings = parse_config({**read_config(out).to_dict(), **given})
 
-    run_training(settings, out, resume=resume, overwrite=overwrite, progress=ConsoleProgress(console))
+    progress = ConsoleProgress(console)
+    settings = resolve(settings, out, resume and not overwrite, progress)
+    run_training(settings, out, resume=resume, overwrite=overwrite, progress=progress)
     console.print("exporting", highlight=False)
     try:
         graph = export_run(out)

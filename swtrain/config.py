@@ -13,100 +13,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from .errors import ConfigError, unknown_name
+from .sections import (
+    AdmmSettings,
+    BlockSize,
+    Count,
+    Epochs,
+    FreezeRule,
+    LayerRule,
+    LearningRates,
+    Percent,
+    PositiveFloat,
+    Section,
+    ShapeName,
+    Target,
+    TeacherSettings,
+    parse_target,
+)  # fmt: skip
 
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Epochs(_Section):
-    """Passes over the training data for each phase of a strategy."""
-
-    dense: Annotated[int, Field(ge=1)] = 8
-    """Training of all weights, before any is pruned."""
-    prune: Annotated[int, Field(ge=1)] = 6
-    """`sequential`: gradual pruning down to the sparsest level, then training at that sparsity."""
-    grow: Annotated[int, Field(ge=1)] = 3
-    """`sequential`: training of the weights that one denser level adds, for each such level."""
-    joint: Annotated[int, Field(ge=1)] = 8
-    """`joint`, `hybrid`: training of all levels at once."""
-
-
-class LearningRates(_Section):
-    """Peak learning rate of each phase."""
-
-    dense: PositiveFloat = 4e-3
-    prune: PositiveFloat = 3e-3
-    grow: PositiveFloat = 2e-3
-    joint: PositiveFloat = 2e-3
+__all__ = ["LayerRule", "Target", "TrainConfig", "differing_keys", "load_config", "parse_config"]
 
 
-Percent = Annotated[float, Field(ge=0, lt=100)]
-Count = Annotated[int, Field(ge=0, le=65536)]
-BlockSize = Annotated[int, Field(ge=1, le=65536)]
-ShapeName = Literal["unstructured", "row", "column", "channel", "block", "whole-block", "pattern"]
-
-
-class LayerRule(_Section):
-    """Settings of the layers whose name matches; None keeps the value. A later rule overrides an earlier one."""
-
-    match: str
-    """Name of a layer as the model has it, or a pattern: `fc*`."""
-    shape: ShapeName | None = None
-    group: Count | None = None
-    pair: bool | None = None
-    block: tuple[BlockSize, BlockSize] | None = None
-    patterns: Annotated[int, Field(ge=1, le=256)] | None = None
-    floor: Percent | None = None
-    sparsity: tuple[Percent, ...] | None = None
-    """Percent per level, sparsest first, of this layer alone; the other layers make up for it."""
-
-    @field_validator("sparsity")
-    @classmethod
-    def _check_sparsity(cls, sparsity: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        for sparser, denser in itertools.pairwise(sparsity or ()):
-            if denser > sparser:
-                raise ValueError(f"{denser:g} % follows {sparser:g} %, but a layer can't be sparser at a denser level")
-        return sparsity
-
-
-class AdmmSettings(_Section):
-    """ADMM regularisation, with `prune = "admm"`."""
-
-    rho: PositiveFloat = 1e-2
-    """Weight of the penalty in the gradients."""
-    updates: Annotated[int, Field(ge=1)] = 20
-    """ADMM iterations, spread over the phase."""
-
-
-class TeacherSettings(_Section):
-    """A larger network that is trained first, on the same data, and that the levels follow by `distill`."""
-
-    model: str = ""
-    """Its name; empty: the teacher is the model's own dense phase, in a joint phase the densest level."""
-    model_options: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    members: Annotated[int, Field(ge=1, le=32)] = 1
-    """Networks of this kind, with seeds that count up; more than one teach by their mean class probabilities."""
-    epochs: Annotated[int, Field(ge=1)] = 10
-    lr: PositiveFloat = 2e-3
-
-
-class FreezeRule(_Section):
-    """Layers that a phase leaves alone at first; after transfer, the head trains before the rest thaws."""
-
-    match: str
-    """Name of a layer as the model has it, or a pattern: `conv*`."""
-    until: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Part of the phase after which they are trained as well; 1: not at all."""
-    phases: tuple[Literal["dense", "prune", "grow", "joint"], ...] = ("dense",)
-
-
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """Everything that decides the weights of a run. Two runs with equal configs give equal weights."""
 
     model: str = "lenet5"
@@ -124,6 +54,13 @@ class TrainConfig(_Section):
 
     levels: tuple[float, ...] = (60.24, 40.50, 20.70)
     """Sparsity of each level in percent of the prunable weights, sparsest first. `[0]`: one dense model."""
+    targets: tuple[str, ...] = ()
+    """One per level, where given in the place of its sparsity: `latency<=0.05` (seconds by the cost model), or
+    `accuracy_drop<=0.5` (points on held-out data); '' keeps the number. See `targets.py`."""
+    levels_from: tuple[str, ...] = ()
+    """The targets that `levels` were derived from; written, not to be set."""
+    board: str = "msp430fr5994"
+    """Whose cost model predicts latency."""
     strategy: Literal["sequential", "joint", "hybrid", "sw-train", "auto"] = "sequential"
     scope: Literal["layer", "global", "row"] = "layer"
     """`layer`: the same sparsity in each layer; `row`: and in each filter; `global`: weights of all layers compete."""
@@ -237,6 +174,13 @@ class TrainConfig(_Section):
                 )
         return levels
 
+    @field_validator("targets")
+    @classmethod
+    def _check_targets(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        for text in targets:
+            parse_target(text)
+        return targets
+
     @model_validator(mode="after")
     def _check_together(self) -> TrainConfig:
         if self.score == "lamp" and self.scope != "global":
@@ -247,6 +191,12 @@ class TrainConfig(_Section):
             )
         if self.teacher.model and self.distill == 0:
             raise ValueError("a teacher is named, but distill is 0, so nothing follows it; set distill, such as 0.5")
+        if self.targets and len(self.targets) != len(self.levels):
+            raise ValueError(
+                f"targets has {len(self.targets)} entries for {len(self.levels)} levels; give one for each, or ''"
+            )
+        if self.validation == 0 and any(t is not None and t.kind == "accuracy_drop" for t in self.parsed_targets):
+            raise ValueError("target accuracy_drop is measured on held-out examples, but validation is 0")
         if self.snapshots and self.schedule != "cosine-restarts":
             raise ValueError(f"snapshots are taken at restarts, which schedule '{self.schedule}' lacks")
         if self.strategy == "auto" and self.validation == 0:
@@ -273,6 +223,8 @@ class TrainConfig(_Section):
             "level_weights": (),
             "distill": 0.0,
             "teacher": {},
+            "targets": (),
+            "levels_from": (),
             "init": "",
             "freeze": (),
             "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs},
@@ -280,6 +232,11 @@ class TrainConfig(_Section):
         }
         seeds = [(self.seed + k) % 2**32 for k in range(self.teacher.members)]
         return [TrainConfig.model_validate({**self.to_dict(), **changed, "seed": seed}) for seed in seeds]
+
+    @property
+    def parsed_targets(self) -> tuple[Target | None, ...]:
+        """One per level, or none at all."""
+        return tuple(parse_target(text) for text in self.targets)
 
     @property
     def densities(self) -> tuple[float, ...]:
@@ -361,7 +318,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-_SECTIONS: dict[str, type[_Section]] = {
+_SECTIONS: dict[str, type[Section]] = {
     "epochs": Epochs,
     "lr": LearningRates,
     "layers": LayerRule,
@@ -385,5 +342,5 @@ def _sentence(detail: Any) -> str:
     return f"{key}: {detail['msg'][0].lower()}{detail['msg'][1:]}, got {shown!r}"
 
 
-def _prefixed(section: type[_Section], location: tuple[int | str, ...]) -> list[str]:
+def _prefixed(section: type[Section], location: tuple[int | str, ...]) -> list[str]:
     return [".".join([*map(str, location), field]) for field in section.model_fields]

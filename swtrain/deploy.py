@@ -27,8 +27,12 @@ from numpy.typing import NDArray
 
 import codegen.build
 from codegen import reference
+from codegen.cost import cpu_cycles
 from codegen.emit import ProjectFolder, read_project
 from codegen.ir import Graph
+from codegen.lea import plan_lea
+from codegen.passes import fuse_relu
+from codegen.target import TargetSpec
 from sim import Counters, EnergyModel, Machine, Stop
 
 from .datasets import Dataset
@@ -81,6 +85,28 @@ class Switch:
     cycles: int
     energy_j: float
     bytes_written: int
+
+
+def predict_cycles(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True) -> tuple[float, ...]:
+    """Cycles that the cost model expects of one inference, for each level.
+
+    Layers with weights and the pools that follow them, on the back ends that the planner chooses. Copying the input in
+    and the logits out is left out, and so are layers without weights of their own.
+
+    Raises:
+        TargetError: as `plan_lea`.
+    """
+    graph = fuse_relu(graph)
+    lea = plan_lea(graph, target, backend, overlap)
+    total = [0.0] * len(graph.levels)
+    for node in graph.nodes:
+        if node.params is None:
+            continue
+        choice = lea.get(node.name)
+        pool = 0.0 if choice is None else choice.pool_cycles
+        for k, cycles in enumerate(cpu_cycles(graph, node, target) if choice is None else choice.cycles):
+            total[k] += cycles + pool
+    return tuple(total)
 
 
 def quantized_inputs(graph: Graph, dataset: Dataset, pixels: NDArray[np.uint8]) -> Int16:

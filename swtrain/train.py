@@ -55,6 +55,8 @@ def train(
     """
     out = Path(out)
     progress = progress or Progress()
+    if any(config.targets):
+        raise ConfigError("config: targets are not resolved yet; call targets.resolve, or give sparsities in levels")
     if ":" not in config.model:
         model_spec(config.model)  # an unknown name must not leave a folder behind
     if resume and not overwrite and (out / METRICS).exists():

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .config import FreezeRule
 from .errors import ConfigError
 from .runs import load_run
+from .sections import FreezeRule
 
 
 @torch.no_grad()

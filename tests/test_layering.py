@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-APPLICATION = {"accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "terminal", "tracing"}
+APPLICATION = {
+    "accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "targets", "terminal", "tracing",
+}  # fmt: skip
 TORCH = {
     "batches", "ensemble", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "tracing",
-    "train", "transfer",
+    "targets", "train", "transfer",
 }  # fmt: skip
 
 
