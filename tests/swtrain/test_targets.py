@@ -113,7 +113,7 @@ def test_the_command_resolves(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text(
         'levels = [90, 20]\ntargets = ["latency<=0.03", ""]\nshape = "column"\nstrategy = "sw-train"\n'
-        "[epochs]\ndense = 1\n"
+        "validation = 100\n[epochs]\ndense = 1\n"
     )
     done = CliRunner().invoke(main, ["train", "--config", str(file), "--out", str(tmp_path / "run")])
     assert done.exit_code == 0, done.output
