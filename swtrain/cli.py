@@ -68,6 +68,41 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
     console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
 
 
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="TOML file that all trials share.")
+@click.option(
+    "--vary", multiple=True, required=True, help="shape=column|row, or levels.0=80:98 for a range. Repeatable."
+)
+@click.option("--trials", default=10, show_default=True, type=click.IntRange(min=1), help="Trials to add.")
+@click.option(
+    "--cost", default="weights", show_default=True, type=click.Choice(["weights", "latency"]), help="What to save."
+)
+@click.option("--out", type=OutPath(), required=True, help="Folder of the study; several processes can share it.")
+@known_errors
+def sweep(config: Path, vary: tuple[str, ...], trials: int, cost: str, out: Path) -> None:
+    """Train a config many times with some settings varied, and keep the runs that no other one beats.
+
+    A study that exists goes on. Accuracy is that of held-out data, mean of all levels.
+    """
+    from .config import load_config
+    from .progress import ConsoleProgress
+    from .sweep import RESULT, parse_choice
+    from .sweep import sweep as run_sweep
+
+    choices = [parse_choice(text) for text in vary]
+    results = run_sweep(load_config(config), choices, out, trials, cost, ConsoleProgress(console))
+    table = Table(title=f"{len(results)} trials; the front first")
+    for name in ("trial", *(choice.key for choice in choices), "held-out accuracy %", cost, "front"):
+        table.add_column(name, justify="right")
+    for result in sorted(results, key=lambda r: (not r.front, -r.accuracy)):
+        values = (str(result.params.get(choice.key, "-")) for choice in choices)
+        table.add_row(
+            str(result.number), *values, f"{result.accuracy:.2f}", f"{result.cost:,.4g}", "yes" if result.front else ""
+        )
+    console.print(table)
+    console.print(f"{out / RESULT}; runs of the front in {out / 'trials'}", highlight=False)
+
+
 @main.command("test")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--level", help="Only this level, by its sparsity.")

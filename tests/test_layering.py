@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 APPLICATION = {
-    "accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "targets", "terminal", "tracing",
+    "accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "sweep", "targets", "terminal",
+    "tracing",
 }  # fmt: skip
 TORCH = {
     "batches", "ensemble", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "tracing",
