@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .errors import GraphError
-from .ops import INT16_MAX, INT16_MIN, Argmax, Array, Op, Shape, WeightedOp
+from .ops import INT16_MAX, INT16_MIN, Argmax, Array, JoinOp, Op, Shape, WeightedOp
 
 NEVER = 255
 """Level index of a weight that no level uses."""
@@ -252,6 +252,8 @@ def _check_node(graph: Graph, node: Node) -> None:
         expected = node.op.out_frac_bits([x.frac_bits for x in xs])
         if expected is not None and y.frac_bits != expected:
             raise GraphError(f"output has {y.frac_bits} fraction bits, the input {expected}; they must agree")
+        if isinstance(node.op, JoinOp) and not y.lo <= 0 <= y.hi:
+            raise GraphError(f"bounds [{y.lo}, {y.hi}] do not hold 0; clip behind it")
         reach = node.op.reach([(x.lo, x.hi) for x in xs])
         if reach > INT32_MAX:
             raise GraphError(f"a sum can reach {reach}, the limit is {INT32_MAX}; use a smaller window")

@@ -22,10 +22,14 @@ def fuse_relu(graph: Graph) -> Graph:
     for node in graph.nodes:
         producer = writer.get(node.input)
         if isinstance(node.op, Relu | Clip) and producer is not None and readers[node.input] == 1:
-            before, after = tensors.pop(node.input), tensors[node.output]
+            before, after = tensors[node.input], tensors[node.output]
             floor = 0 if isinstance(node.op, Relu) else INT16_MIN
             lo = min(max(before.lo, floor, after.lo), after.hi)
             hi = max(min(max(before.hi, floor), after.hi), lo)
+            if nodes[producer].params is None and not lo <= 0 <= hi:  # no sum ends there (ir.check)
+                nodes.append(node)
+                continue
+            del tensors[node.input]
             tensors[node.output] = replace(after, lo=lo, hi=hi)
             nodes[producer] = replace(nodes[producer], output=node.output)
             writer[node.output] = producer

@@ -186,6 +186,7 @@ def _random_join(rng: np.random.Generator, chain: Chain) -> None:
         return
     if kind == 1:
         alike = [t for t in alike if t.shape == x.shape]
+    lo, hi = min(lo, 0), max(hi, 0)
     chosen = [x, *(alike[rng.integers(len(alike))] for _ in range(1 if kind == 1 else rng.integers(1, 3)))]
     chosen = [chosen[i] for i in rng.permutation(len(chosen))]
     f = min(t.frac_bits for t in chosen) - int(rng.integers(0, 4))

@@ -354,6 +354,13 @@ def clip_struct(x: int, y: int, shape: Sequence[int], lo: int, hi: int) -> bytes
     return struct.pack("<6Hhh", x, y, *shape, lo, hi)
 
 
+def add_struct(
+    places: Sequence[int], skips: Sequence[int], size: Sequence[int], factors: Sequence[int], lo: int, hi: int
+) -> bytes:
+    """`places` and `skips` of a, b and y, skips in bytes; `size` is width and height; factors of a and b."""
+    return struct.pack("<3I5H4h", *places, *skips, *size, *factors, lo, hi)
+
+
 @dataclass(frozen=True)
 class Case:
     """One call with fixed arguments: how to place them, what to pass, and what to compare."""
@@ -455,6 +462,9 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
         "sw_clip_s16_cpu": Case("sw_clip_s16_cpu", (array, clip), (STRUCT,), ((OUT, 36),)),
         "sw_clip_avgpool_s16_cpu": Case("sw_clip_avgpool_s16_cpu", (array, clip_pool), (STRUCT,), ((OUT, 36),)),
     }
+    for name, factor in (("", 1 << 14), (" shifted", 1 << 11)):
+        add = (STRUCT, add_struct((ARRAY, high, OUT), (2, 4, 6), (4, 3), (1 << 14, factor), -3000, 9000))
+        cases[f"sw_add_s16_cpu{name}"] = Case("sw_add_s16_cpu", (*blob, array, add), (STRUCT,), ((OUT, 36),))
     # outputs are read back whole, so give them a value
     blank = ((OUT, bytes(0x100)), (TAPS, bytes(256)))
     return {k: replace(c, memory=(*blank, *c.memory)) for k, c in cases.items()}

@@ -19,6 +19,7 @@ from rig import (
     STRUCT,
     TAPS,
     Bench,
+    add_struct,
     conv_struct,
     dot_struct,
     fixed_cases,
@@ -295,6 +296,59 @@ def test_argmax(bench: Bench, values: list[int]) -> None:
 
 
 # --- reads above 64 KB
+
+
+def wanted_sum(a: int, b: int, factors: tuple[int, int], lo: int, hi: int) -> int:
+    return min(max((a * factors[0] + b * factors[1] + 2**13) // 2**14, lo), hi)
+
+
+ENDS = (-32768, -32767, -1, 0, 1, 32766, 32767)
+
+
+@pytest.mark.parametrize("name", both("sw_add_s16_cpu"))
+@pytest.mark.parametrize("factors", [(2**14, 2**14), (2**14, 1), (2**13, 2**14), (1, 2**9), (2**12, 0)])
+@pytest.mark.parametrize("bounds", [(-32768, 32767), (0, 32767), (-32768, 0), (0, 0), (-5, 7), (-1, 32767)])
+def test_sums_of_extremes(bench: Bench, name: str, factors: tuple[int, int], bounds: tuple[int, int]) -> None:
+    """Every pair of ends, whatever the clip: the result needs 17 bits before it."""
+    pairs = list(itertools.product(ENDS, ENDS))
+    a, b, y = bench.put(ARRAY, [p[0] for p in pairs]), bench.put(ARRAY + 0x200, [p[1] for p in pairs]), ARRAY + 0x400
+    bench.machine.write(STRUCT, add_struct((a, b, y), (0, 0, 0), (len(pairs), 1), factors, *bounds))
+    bench.call(name, STRUCT)
+    assert bench.get(y, len(pairs)) == [wanted_sum(*p, factors, *bounds) for p in pairs]
+
+
+@given(
+    seed=seeds,
+    size=st.tuples(st.integers(1, 9), st.integers(1, 5)),
+    skips=st.tuples(*[st.integers(0, 3)] * 3),
+    places=st.tuples(*[st.sampled_from([0x3000, 0x9000, 0xFFF0 - 0x4000, 0x10000, 0x2FFF8])] * 3),
+)
+@EXAMPLES
+def test_sums_of_rows_anywhere(
+    bench: Bench, seed: int, size: tuple[int, int], skips: tuple[int, ...], places: tuple[int, ...]
+) -> None:
+    """Rows with gaps, that may lie above 64 KB or cross a page there; what lies between them stays."""
+    rng, (width, height) = np.random.default_rng(seed), size
+    pitches = [width + s for s in skips]
+    a_at, b_at, y_at = (at + 0x200 * k for k, at in enumerate(places))
+    a, b = (rng.integers(-32768, 32768, (height, pitch)) for pitch in pitches[:2])
+    before = np.full((height, pitches[2]), 0x1234)
+    for at, values in ((a_at, a), (b_at, b), (y_at, before)):
+        bench.put(at, values.reshape(-1))
+    factors = (2 ** int(rng.integers(0, 15)), 2 ** int(rng.integers(0, 15))) if seed % 2 else (2**14, 2**14)
+    lo, hi = -int(rng.integers(0, 32769)), int(rng.integers(0, 32768))
+    steps = [2 * s for s in skips]
+    bench.machine.write(STRUCT, add_struct((a_at, b_at, y_at), steps, size, factors, lo, hi))
+    bench.call("sw_add_s16_cpu", STRUCT)
+    before[:, :width] = [
+        [wanted_sum(int(v), int(w), factors, lo, hi) for v, w in zip(*rows, strict=True)]
+        for rows in zip(a[:, :width], b[:, :width], strict=True)
+    ]
+    got = np.array(bench.get(y_at, before.size)).reshape(before.shape)
+    np.testing.assert_array_equal(got[:, :width], before[:, :width])
+    np.testing.assert_array_equal(
+        got.reshape(-1)[: before.size - skips[2]], before.reshape(-1)[: before.size - skips[2]]
+    )
 
 
 @pytest.mark.parametrize("at", [0x4400, 0xFFFE, 0x10000, 0x1FFFE, 0x20000, 0x43FFE, 0x2C00])
