@@ -28,7 +28,7 @@ HALVES = (2**15 - 1, 1)
 """Inputs of the two bias columns otherwise: `b * (2**15 - 1) + b = b * 2**15`."""
 
 
-GROUP_WORDS = 7
+GROUP_WORDS = 8
 """Of `sw_column_group_t` (sw_layers.h)."""
 
 
@@ -41,6 +41,7 @@ class ColumnGroup:
         taps: position of each column behind the bias columns, padding included.
         counts: for each level, columns in use, bias and padding included; even, rising.
         weights: int16 `(columns, rows)`.
+        base: position from which the taps count: the first channel of a grouped convolution's group.
     """
 
     first: int
@@ -48,6 +49,7 @@ class ColumnGroup:
     taps: Array
     counts: tuple[int, ...]
     weights: Array
+    base: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,11 @@ def bias_constants(bias: Array) -> tuple[int, ...]:
     return (ONE,) if int(np.abs(bias.astype(np.int64)).max()) < ONE else HALVES
 
 
-def pack_column(node: str, params: Params, levels: int, rows: int, *, tile: int = 0) -> ColumnLayer:
+def pack_column(node: str, params: Params, levels: int, rows: int, *, tile: int = 0, groups: int = 1) -> ColumnLayer:
     """Pack in groups of `rows` output rows (the last one smaller).
+
+    Args:
+        groups: of a grouped convolution; output rows of different ones share no group here.
 
     Raises:
         GraphError: the layer's shift is not the LEA's.
@@ -157,13 +162,15 @@ def pack_column(node: str, params: Params, levels: int, rows: int, *, tile: int 
     outputs = len(params.bias)
     weight, index = params.weight.reshape(outputs, -1), params.level_index.reshape(outputs, -1)
     factor = 2 if constants == (ONE,) else 1
-    groups: list[ColumnGroup] = []
-    for first in range(0, outputs, rows):
-        part = slice(first, min(first + rows, outputs))
+    made: list[ColumnGroup] = []
+    each = outputs // groups
+    for first in (g + start for g in range(0, outputs, each) for start in range(0, each, rows)):
+        part = slice(first, min(first + rows, first // each * each + each))
         taps, counts, columns = _columns(weight[part], index[part], levels, len(constants))
         bias = np.repeat(factor * params.bias[part][None].astype(np.int16), len(constants), axis=0)
-        groups.append(ColumnGroup(first, part.stop - first, taps, counts, np.concatenate([bias, columns])))
-    return ColumnLayer(node, tuple(groups), constants, tile)
+        base = first // each * weight.shape[1]
+        made.append(ColumnGroup(first, part.stop - first, taps, counts, np.concatenate([bias, columns]), base))
+    return ColumnLayer(node, tuple(made), constants, tile)
 
 
 def cut_groups(packed: ColumnLayer, rows: int) -> ColumnLayer:
@@ -175,6 +182,7 @@ def cut_groups(packed: ColumnLayer, rows: int) -> ColumnLayer:
             g.taps,
             g.counts,
             np.ascontiguousarray(g.weights[:, start : start + rows]),
+            g.base,
         )
         for g in packed.groups
         for start in range(0, g.rows, rows)

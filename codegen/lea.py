@@ -16,6 +16,7 @@ from .cost import cpu_cycles
 from .errors import TargetError
 from .ir import Graph, Node
 from .layers import LeaLayer, lea_kind
+from .ops import Conv2d
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
@@ -78,7 +79,8 @@ def candidates(graph: Graph, node: Node, target: TargetSpec, overlap: bool = Tru
         return
     outputs, levels = len(node.params.bias), len(graph.levels)
     longest = max(_column_counts(node, levels, 1))
-    for rows in _halvings(outputs):
+    groups = node.op.groups if isinstance(node.op, Conv2d) else 1
+    for rows in _halvings(outputs // groups):
         yield from lea_kind(node.name, node.op).candidates(graph, node, rows, target, overlap)
         if longest == max(_column_counts(node, levels, rows)):
             return  # some row has every column: smaller groups have no fewer

@@ -91,7 +91,8 @@ def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: T
 def _may_be_far(schedule: Schedule, owner: Mapping[str, str], name: str) -> bool:
     """True when every layer that touches the tensor can reach high FRAM."""
     return all(
-        (owner[layer.x] != name or KINDS[layer.kind].far_x) and (owner[layer.y] != name or KINDS[layer.kind].far_y)
+        (all(owner[x] != name for x in layer.reads) or KINDS[layer.kind].far_x)
+        and (owner[layer.y] != name or KINDS[layer.kind].far_y)
         for layer in schedule.layers
     )
 
@@ -117,15 +118,16 @@ def verify(plan: MemoryPlan, schedule: Schedule) -> None:
     """
     written_by: dict[tuple[int, int], str] = {}
     for layer in schedule.layers:
-        x, y = plan.owner[layer.x], plan.owner[layer.y]
-        if x != y or layer.kind not in ("load", "store"):
-            for word in _words(plan.buffers[x]):
-                if written_by.get(word) != x:
-                    raise GraphError(f"{layer.name}: word {word[1]} of {x} holds {written_by.get(word)}")
+        y = plan.owner[layer.y]
+        for x in (plan.owner[name] for name in layer.reads):
+            if x != y or layer.kind not in ("load", "store"):
+                for word in _words(plan.buffers[x]):
+                    if written_by.get(word) != x:
+                        raise GraphError(f"{layer.name}: word {word[1]} of {x} holds {written_by.get(word)}")
+            if x != y and not set(_words(plan.buffers[x])).isdisjoint(_words(plan.buffers[y])):
+                raise GraphError(f"{layer.name}: {y} overlaps its input {x}")
         if layer.kind == "store":
             continue
-        if x != y and not set(_words(plan.buffers[x])).isdisjoint(_words(plan.buffers[y])):
-            raise GraphError(f"{layer.name}: {y} overlaps its input {x}")
         written_by.update(dict.fromkeys(_words(plan.buffers[y]), y))
     last = plan.owner[schedule.layers[-1].x]
     if any(written_by.get(word) != last for word in _words(plan.buffers[last])):
@@ -142,7 +144,8 @@ def _overlap(a: Buffer, b: Buffer) -> bool:
 
 def _lifetime(schedule: Schedule, owner: Mapping[str, str], name: str) -> tuple[int, int]:
     born = next(i for i, layer in enumerate(schedule.layers) if owner[layer.y] == name)
-    return born, max([i for i, layer in enumerate(schedule.layers) if owner[layer.x] == name] + [born])
+    readers = [i for i, layer in enumerate(schedule.layers) if name in {owner[x] for x in layer.reads}]
+    return born, max([*readers, born])
 
 
 def planned_bytes(

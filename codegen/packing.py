@@ -10,14 +10,14 @@ marks a padding entry: weight 0, bridges 255 positions, counts as bytes and work
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .column import ColumnLayer, verify_column
 from .errors import DoesNotFit, GraphError
-from .ir import NEVER, Graph, Params
-from .ops import Array
+from .ir import NEVER, Graph, Node, Params
+from .ops import Array, Conv2d
 
 PADDING = 255
 """Delta of a padding entry; those of real entries are smaller."""
@@ -126,19 +126,25 @@ def pack_weights(graph: Graph, columns: Mapping[str, ColumnLayer] | None = None)
             layers[node.name] = columns[node.name]
             verify_column(columns[node.name], node.params, len(graph.levels))
             continue
-        packed = (
-            pack_dense(node.name, node.params)
-            if node.params.is_dense
-            else pack_csr(node.name, node.params, len(graph.levels))
-        )
-        weight, index = unpack(packed, node.params.weight.shape)
-        kept = node.params.level_index != NEVER
-        if not (
-            np.array_equal(index, node.params.level_index) and np.array_equal(weight[kept], node.params.weight[kept])
-        ):
+        params = cpu_params(node)
+        packed = pack_dense(node.name, params) if params.is_dense else pack_csr(node.name, params, len(graph.levels))
+        weight, index = unpack(packed, params.weight.shape)
+        kept = params.level_index != NEVER
+        if not (np.array_equal(index, params.level_index) and np.array_equal(weight[kept], params.weight[kept])):
             raise AssertionError(f"{node.name}: decoding {packed.encoding} does not give the weights back")
         layers[node.name] = packed
     return PackedModel(layers)
+
+
+def cpu_params(node: Node) -> Params:
+    """The weights of `node` as the CPU's kernels see them: a dilated window is a larger one with pruned gaps."""
+    assert node.params is not None
+    if not isinstance(node.op, Conv2d) or node.op.dilation == (1, 1):
+        return node.params
+    spread = node.op.spread
+    return replace(
+        node.params, weight=spread(node.params.weight, 0), level_index=spread(node.params.level_index, NEVER)
+    )
 
 
 def pack_dense(node: str, params: Params) -> PackedLayer:

@@ -346,7 +346,8 @@ seeds = st.integers(0, 2**32 - 1)
 @st.composite
 def graphs(draw: st.DrawFn, max_depth: int = 5) -> Graph:
     """Random integer graphs of every operator, level count, encoding and bound."""
-    return random_graph(draw(seeds), draw(st.integers(1, 5)), draw(st.booleans()), draw(st.integers(1, max_depth)))
+    image, depth = draw(st.booleans()), draw(st.integers(1, max_depth))
+    return random_graph(draw(seeds), draw(st.integers(1, 5)), image, depth, joins=draw(st.booleans()))
 
 
 @st.composite

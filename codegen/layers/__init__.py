@@ -13,12 +13,14 @@ from .columns import LeaKind, LeaLayer
 from .conv2d_lea import Conv2dLea
 from .fully_connected_lea import FullyConnectedLea
 from .io import LOAD, STORE, Load, Store
+from .join import AddLayer, ConcatLayer
 from .pool import PoolLayer
 from .relu import ReluLayer
 from .weighted import Conv2dLayer, FullyConnectedLayer
 
 _ALL: tuple[LayerKind, ...] = (
     Load(), Store(), Conv2dLayer(), FullyConnectedLayer(), Conv2dLea(), FullyConnectedLea(), PoolLayer(), ReluLayer(),
+    AddLayer(), ConcatLayer(),
 )  # fmt: skip
 KINDS: dict[str, LayerKind] = {k.kind: k for k in _ALL}
 """Every kind by name."""

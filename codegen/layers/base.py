@@ -42,6 +42,7 @@ class Layer:
         node: the node of the graph, `None` for load and store.
         packed: its weights, if any.
         lea: how it runs on the LEA, `None` on the CPU.
+        more: tensors read besides `x`.
     """
 
     name: str
@@ -53,6 +54,12 @@ class Layer:
     node: Node | None = None
     packed: Packed | None = None
     lea: LeaLayer | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All tensors read."""
+        return (self.x, *self.more)
 
     @property
     def step_count(self) -> int:
@@ -154,7 +161,8 @@ def common(emission: Emission, layer: Layer) -> dict[str, Any]:
     comment = layer.kind
     if layer.node is not None:
         op = layer.node.op
-        comment = f"{op.kind} {graph.tensors[layer.x].shape} -> {y.shape} {op.attributes() or ''}".rstrip()
+        shapes = ", ".join(str(graph.tensors[x].shape) for x in layer.reads)
+        comment = f"{op.kind} {shapes} -> {y.shape} {op.attributes() or ''}".rstrip()
     return {
         "name": layer.name,
         "kind": layer.kind,

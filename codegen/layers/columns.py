@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..column import ColumnLayer
 from ..ir import Graph, Node
 from ..ops import Array
@@ -80,7 +82,14 @@ class LeaKind(LayerKind):
             "taps": [[int(t) for t in self.tap_bytes(emission, layer, group.taps)] for group, _ in lists],
             "counts": [group.counts for group, _ in lists],
             "groups": [
-                (layer.packed.offsets[i], g.first, g.rows, len(g.weights), number[i])
+                (
+                    layer.packed.offsets[i],
+                    g.first,
+                    g.rows,
+                    len(g.weights),
+                    int(self.tap_bytes(emission, layer, np.array([g.base]))[0]),
+                    number[i],
+                )
                 for i, g in enumerate(layer.packed.groups)
             ],
             "tile": layer.lea.tile,

@@ -67,9 +67,7 @@ class Conv2dLea(LeaKind):
     def candidates(self, graph: Graph, node: Node, rows: int, target: TargetSpec, overlap: bool) -> Iterator[LeaLayer]:
         """For each way to lay pixels out, with the pool behind it and without: the cheapest tile of each level."""
         assert isinstance(node.op, Conv2d) and node.params is not None
-        if node.op.groups != 1:
-            return
-        packed = pack_column(node.name, node.params, len(graph.levels), rows)
+        packed = pack_column(node.name, node.params, len(graph.levels), rows, groups=node.op.groups)
         costs = LeaCosts(target.lea_costs, target.lea_words, overlap)
         found = fused_pool(graph, node)
         for pool in (found, None) if found else (None,):
@@ -161,7 +159,8 @@ class _Work:
             tile, columns = 0.0, rows * cols
             clip = c["clip_call"] + columns * c[_clip(self.pool.op if self.pool else None)]
             for i, (n, group) in enumerate(zip(counts, packed.groups, strict=True)):
-                if i == 0 or group.taps is not packed.groups[i - 1].taps:
+                before = packed.groups[i - 1]
+                if i == 0 or group.taps is not before.taps or group.base != before.base:
                     tile += self._gather(n - len(packed.constants), rows, cols)
                 fetch = 0.0 if resident else self.costs.fetch(n)
                 beside = fetch if both else 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import UnsupportedOp
 from ..ir import Graph, Node
 from ..ops import Conv2d, FullyConnected
 from ..packing import Packed, PackedLayer
@@ -56,15 +55,24 @@ class Conv2dLayer(_CpuLayer):
 
     def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
         """As many output rows as a step may take."""
-        assert isinstance(packed, PackedLayer) and node.params is not None and isinstance(node.op, Conv2d)
-        if node.op.groups != 1 or node.op.dilation != (1, 1):
-            raise UnsupportedOp(f"{node.name}: no kernel for groups {node.op.groups} and dilation {node.op.dilation}")
+        assert isinstance(packed, PackedLayer) and node.params is not None
         channels, height, width = graph.tensors[node.output].shape
         window = _entries(node, packed) * target.costs["conv_tap_cycles"] + target.costs["conv_window_cycles"]
         rows = min(max(int(target.step_cycles // (width * window)), 1), height)
         blocks = [(r, min(r + rows, height)) for r in range(0, height, rows)]
         steps = tuple(Step((c, c + 1), b) for c in range(channels) for b in blocks)
         return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
+
+    def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
+        """The window, gaps included, and the input channels of each group."""
+        assert layer.node is not None and isinstance(layer.node.op, Conv2d) and layer.node.params is not None
+        op, x = layer.node.op, emission.plan.buffer(layer.x)
+        outputs, channels = layer.node.params.weight.shape[:2]
+        return super().context(emission, layer) | {
+            "extent": op.extent,
+            "group_filters": outputs // op.groups,
+            "group_words": channels * x.plane,
+        }
 
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """The taps of a filter, one more so that a filter that fits is seen to end, and a row of sums."""

@@ -39,6 +39,12 @@ class Conv2d(WeightedOp):
         """Height and width of a window, gaps included."""
         return (self.kernel[0] - 1) * self.dilation[0] + 1, (self.kernel[1] - 1) * self.dilation[1] + 1
 
+    def spread(self, weight: Array, gap: int) -> Array:
+        """`(O, C / groups, *kernel)` as `(O, C / groups, *extent)`, with `gap` between the elements of a window."""
+        out = np.full((*weight.shape[:2], *self.extent), gap, weight.dtype)
+        out[:, :, :: self.dilation[0], :: self.dilation[1]] = weight
+        return out
+
     def infer(self, shape: Shape) -> Shape:
         """`(C, OH, OW)`: the positions; the channels follow from the weights."""
         c, h, w = spatial("conv2d", shape)

@@ -51,6 +51,7 @@ typedef struct {
     const int32_t *bias; // per output channel, in output units
     sw_requant_t requant;
     uint16_t kernel_h, kernel_w, stride_h, stride_w;
+    uint16_t group_filters, group_words; // filters that read the same channels; those channels in words
     uint16_t rows_per_step, steps_per_channel;
 } sw_conv2d_t;
 
@@ -70,6 +71,7 @@ typedef struct {
     uint32_t weights; // byte offset in the blob
     uint16_t first, rows;
     uint16_t columns; // of the densest level: the distance of rows in the blob
+    uint16_t base;    // bytes from the first channel to the first that the rows read (grouped convolution)
     const uint16_t
         *taps; // for each column behind the bias columns: bytes from the first element of the window
     const uint16_t *counts; // for each level: columns in use, bias columns included
@@ -125,7 +127,31 @@ typedef struct {
     sw_pool_t pool;
 } sw_pool_layer_t;
 
-// A step is one channel: y = clip(max(x, 0), lo, hi).
+// An input of a sum or a concatenation; rows are `pitch`, channels `plane` apart. `factor` is 2^(14 - shift).
+typedef struct {
+    sw_place_t data; // element (0, 0, 0)
+    uint16_t pitch, plane;
+    uint16_t channels;
+    int16_t factor;
+} sw_term_t;
+
+// A step is `channels_per_step` channels, the last one what is left. Terms are not the same struct.
+typedef struct {
+    sw_term_t a, b;
+    sw_image_t y;
+    uint16_t channels_per_step;
+    int16_t lo, hi;
+} sw_add_layer_t;
+
+// A step is `channels_per_step` channels of one part, the last one of each what is left.
+typedef struct {
+    const sw_term_t *parts;
+    sw_image_t y;
+    uint16_t channels_per_step;
+    int16_t lo, hi;
+} sw_concat_t;
+
+// A step is one channel: y = clip(x, lo, hi).
 typedef struct {
     const int16_t *x;
     uint16_t x_pitch, x_plane;
@@ -163,6 +189,10 @@ void sw_fully_connected_lea_prepare(const void *layer, uint16_t level);
 void sw_fully_connected_lea_step(const void *layer, uint16_t step, uint16_t level);
 void sw_pool_prepare(const void *layer, uint16_t level);
 void sw_pool_step(const void *layer, uint16_t step, uint16_t level);
+void sw_add_prepare(const void *layer, uint16_t level);
+void sw_add_step(const void *layer, uint16_t step, uint16_t level);
+void sw_concat_prepare(const void *layer, uint16_t level);
+void sw_concat_step(const void *layer, uint16_t step, uint16_t level);
 void sw_relu_prepare(const void *layer, uint16_t level);
 void sw_relu_step(const void *layer, uint16_t step, uint16_t level);
 void sw_load_prepare(const void *layer, uint16_t level);
@@ -176,6 +206,10 @@ int16_t *sw_place_near(const sw_place_t *place);
 
 // Writes the border of zeros of `image`. Repeating it is harmless.
 void sw_image_clear_border(const sw_image_t *image);
+
+// y = clip(a + b, bounds) of some channels, each from the given one on; b == a: of a alone.
+void sw_add_channels(const sw_term_t *a, uint16_t a_first, const sw_term_t *b, uint16_t b_first,
+                     const sw_image_t *y, uint16_t y_first, uint16_t channels, const int16_t *bounds);
 
 // Copies a layer's input to sw_lea_ram if the plan says so.
 void sw_stage_load(const sw_stage_t *stage);

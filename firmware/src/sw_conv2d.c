@@ -91,13 +91,16 @@ void sw_conv2d_step(const void *desc, uint16_t step, uint16_t level) {
 
     int32_t bias = layer->bias[filter] * ((int32_t)1 << layer->requant.shift);
     int16_t *channel = sw_place_near(&layer->y.data) + (uint16_t)(filter * layer->y.plane);
+    const int16_t *x = layer->x;
+    if (layer->group_filters < layer->y.channels)
+        x += (uint16_t)((filter / layer->group_filters) * layer->group_words);
     sw_conv_row_t row;
     row.step = 2 * layer->stride_w;
     row.count = layer->y.width;
     row.taps = sw_taps;
     row.acc = sw_acc;
     for (uint16_t oy = first; oy < last; oy++) {
-        row.x = layer->x + (uint16_t)(oy * layer->stride_h * layer->x_pitch);
+        row.x = x + (uint16_t)(oy * layer->stride_h * layer->x_pitch);
         row.init = &bias;
         row.init_step = 0;
         if (state.filter != filter) {

@@ -15,6 +15,7 @@ static struct {
     uint16_t group;        // its group
     int16_t *filter;       // its first filter, if resident
     const uint16_t *taps;  // the list by which the matrix holds the tile, or 0
+    uint16_t base;         // and the channel from which it counts
     uint16_t columns;      // for which the bias rows are filled
     int16_t *filters;      // behind the largest matrix
     uint16_t resident;     // 1: all filters are there, group by group
@@ -109,7 +110,7 @@ static void fill_matrix(const sw_conv2d_lea_t *layer, const sw_column_group_t *g
     }
     sw_gather_t gather;
     gather.pitch = 2 * layer->stride_h * layer->x_pitch;
-    gather.x = sw_place_address(&layer->x) + sw_mul_u16(state.row, gather.pitch) +
+    gather.x = sw_place_address(&layer->x) + group->base + sw_mul_u16(state.row, gather.pitch) +
                2 * (uint32_t)(uint16_t)(state.col * layer->stride_w);
     gather.taps = group->taps;
     gather.count = count - constants;
@@ -122,6 +123,7 @@ static void fill_matrix(const sw_conv2d_lea_t *layer, const sw_column_group_t *g
     SW_LEA_BLOCK->col_size = columns;
     SW_LEA_BLOCK->matrix = SW_LEA_POINTER(matrix);
     state.taps = group->taps;
+    state.base = group->base;
 }
 
 // Copies a clipped tile from sw_lea_ram to its place above 64 KB.
@@ -152,7 +154,7 @@ void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
     uint16_t cols = at_most(state.tile->cols, layer->width - state.col);
     uint16_t count = group->counts[level];
 
-    if (state.taps != group->taps) fill_matrix(layer, group, rows, cols, count);
+    if (state.taps != group->taps || state.base != group->base) fill_matrix(layer, group, rows, cols, count);
     int16_t *filter = state.filter;
     sw_addr_t from = sw_blobs[columns->blob] + group->weights;
     if (!state.resident) sw_fetch_s16_dma(filter, from, count);

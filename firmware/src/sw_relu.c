@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A relu that no clip could absorb.
+// A relu or a clip that no other clip could absorb.
 #include "sw_layers.h"
 
 void sw_relu_prepare(const void *desc, uint16_t level) {
@@ -18,7 +18,6 @@ void sw_relu_step(const void *desc, uint16_t step, uint16_t level) {
         int16_t *out = first + (uint16_t)(row * y->pitch);
         for (uint16_t i = 0; i < y->width; i++) {
             int16_t v = x[i];
-            if (v < 0) v = 0;
             if (v < layer->lo) v = layer->lo;
             if (v > layer->hi) v = layer->hi;
             out[i] = v;

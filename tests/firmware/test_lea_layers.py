@@ -43,14 +43,18 @@ def lea_graphs(draw: st.DrawFn) -> tuple[Graph, TargetSpec]:
     stride = (draw(st.integers(1, 2)), draw(st.integers(1, 3)))
     padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
     outputs, group = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    room = (h + padding[0] + padding[2] - 1, w + padding[1] + padding[3] - 1)
+    most = [min(r // (k - 1), 3) if k > 1 else 1 for r, k in zip(room, kernel, strict=True)]
+    dilation = (draw(st.integers(1, most[0])), draw(st.integers(1, most[1])))
+    groups = draw(st.sampled_from([1, c]))
+    outputs *= groups
     lo = draw(st.sampled_from([0, -50]))
     chain = Chain((c, h, w), draw(st.sampled_from([0, -200])), 200, levels)
-    taps = c * kernel[0] * kernel[1]
-    index = column_levels(rng, outputs, taps, group, levels).reshape(outputs, c, *kernel)
+    taps = c // groups * kernel[0] * kernel[1]
+    index = column_levels(rng, outputs, taps, group, levels).reshape(outputs, c // groups, *kernel)
     bias = rng.integers(-300, 300, outputs) if draw(st.booleans()) else rng.integers(-20000, 20000, outputs)
-    chain.add(
-        Conv2d(kernel, stride, padding), make_params(rng.integers(-900, 900, index.shape), index, bias, 15, 15), lo, 250
-    )
+    params = make_params(rng.integers(-900, 900, index.shape), index, bias, 15, 15)
+    chain.add(Conv2d(kernel, stride, padding, dilation, groups), params, lo, 250)
     _, oh, ow = chain.last.shape
     if oh >= 2 and ow >= 2 and draw(st.booleans()):
         chain.add(draw(st.sampled_from([AvgPool(), MaxPool()])), None, lo, 250)

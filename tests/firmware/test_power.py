@@ -16,7 +16,7 @@ from strategies import Chain, inputs_for, level_indices, make_params
 
 from codegen import reference
 from codegen.ir import Graph
-from codegen.ops import Array, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Relu
+from codegen.ops import Add, Array, AvgPool, Concat, Conv2d, Flatten, FullyConnected, MaxPool, Relu
 
 
 def network() -> Graph:
@@ -25,7 +25,7 @@ def network() -> Graph:
     chain = Chain((2, 9, 8), 0, 255, 2, "cut")
 
     def conv(outputs: int, kernel: int, op: Conv2d, sparsity: str) -> None:
-        shape = (outputs, chain.last.shape[0], kernel, kernel)
+        shape = (outputs, chain.last.shape[0] // op.groups, kernel, kernel)
         index = level_indices(rng, shape, 2, sparsity)
         params = make_params(rng.integers(-1500, 1500, shape), index, rng.integers(-9, 9, outputs), 9, 9)
         chain.add(op, params, -300, 2000)
@@ -34,6 +34,10 @@ def network() -> Graph:
     conv(4, 3, Conv2d((3, 3), (1, 1), (1, 1, 1, 1)), "mixed")
     chain.add(AvgPool((2, 2), (2, 2)), None, -300, 2000)
     conv(3, 3, Conv2d((3, 3), (1, 1), (0, 1, 1, 0)), "full")
+    summand = chain.last.name
+    conv(3, 2, Conv2d((2, 2), (1, 1), (0, 1, 2, 1), (2, 2), 3), "full")  # depthwise, dilated
+    chain.add(Add((1, 1)), None, -700, 900, [chain.last.name, summand])
+    chain.add(Concat((0, 1)), None, -600, 800, [chain.last.name, summand])
     chain.add(MaxPool((1, 2), (1, 2))).add(Relu(), None, 0, 1500).add(Flatten())
     for outputs, sparsity, shift, reach in ((20, "mixed", 9, 1500), (5, "full", 15, 15000)):
         shape = (outputs, chain.last.size)

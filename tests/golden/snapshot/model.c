@@ -33,7 +33,7 @@ static const int16_t constants_1[] = {16384};
 static const uint16_t taps_1_0[] = {0, 2, 16, 30, 32, 18, 28};
 static const uint16_t counts_1_0[] = {6, 8};
 static const sw_column_group_t groups_1[] = {
-    {0, 0, 2, 8, taps_1_0, counts_1_0},
+    {0, 0, 2, 8, 0, taps_1_0, counts_1_0},
 };
 static const sw_tile_t tiles_1[] = {{6, 4}, {6, 4}};
 static const sw_conv2d_lea_t layer_1 = {
