@@ -149,6 +149,16 @@ def test_command(
             console.print(f"no integer figures: {reason}", highlight=False)
 
 
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@known_errors
+def plot(run: Path) -> None:
+    """Draw the masks of a trained RUN and how much accuracy each layer costs when it alone is cut."""
+    from .pictures import pictures
+
+    console.print(", ".join(map(str, pictures(run))), highlight=False)
+
+
 @main.command("emit-c")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=OutPath(), required=True, help="Folder of the C project.")

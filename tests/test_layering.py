@@ -14,7 +14,7 @@ APPLICATION = {
     "tracing",
 }  # fmt: skip
 TORCH = {
-    "batches", "ensemble", "export", "loop", "models", "nested", "optim", "runs", "sparsity", "strategies", "tracing",
+    "batches", "ensemble", "export", "loop", "models", "nested", "optim", "pictures", "runs", "sparsity", "strategies", "tracing",
     "targets", "train", "transfer",
 }  # fmt: skip
 
