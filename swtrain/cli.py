@@ -14,7 +14,7 @@ import click
 from rich.table import Table
 
 from . import __version__
-from .errors import ExportError
+from .cli_train import COMMANDS
 from .terminal import OutPath, bar, bar_after, console, fail, known_errors
 
 
@@ -24,139 +24,8 @@ def main() -> None:
     """Nested sparse neural networks on batteryless MSP430FR microcontrollers."""
 
 
-@main.command()
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file; options override it.")
-@click.option("--model", help="Network, or package.module:function [default: lenet5].")
-@click.option("--dataset", help="mnist-subset (embedded, the default), mnist, hapt, wakewords, cifar10-15k, ...")
-@click.option("--data", help="Folder of the data files; otherwise SWTRAIN_DATA, the cache, or a download.")
-@click.option("--levels", help="Sparsity in percent of each level, sparsest first, as 60.24,40.50,20.70.")
-@click.option("--strategy", help="sequential (default), joint, hybrid, auto, or sw-train, the paper's way.")
-@click.option("--seed", type=int, help="Same seed, same weights on the same machine.")
-@click.option("--out", type=OutPath(), required=True, help="Folder of the run.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
-@click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
-@known_errors
-def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overrides: Any) -> None:
-    """Train one set of weights that holds nested sparse models, and export it."""
-    from .config import load_config, parse_config
-
-    settings = load_config(config, overrides)  # before torch is loaded: a wrong setting is said at once
-    from .export import export_run
-    from .progress import ConsoleProgress
-    from .runs import read_config
-    from .targets import resolve
-    from .train import train as run_training
-
-    if resume and config is None:  # the run knows its own config; options may say again, or where data lies now
-        given = {key: value for key, value in overrides.items() if value is not None}
-        settings = parse_config({**read_config(out).to_dict(), **given})
-
-    progress = ConsoleProgress(console)
-    settings = resolve(settings, out, resume and not overwrite, progress)
-    run_training(settings, out, resume=resume, overwrite=overwrite, progress=progress)
-    console.print("exporting", highlight=False)
-    try:
-        graph = export_run(out)
-    except ExportError as error:
-        fail(f"{out}: trained and kept (see swtrain test), but can't be exported: {error}")
-    table = Table(title=f"{settings.model}, {settings.strategy}, {settings.dataset}")
-    for name in ("sparsity %", "weights", "of", "test accuracy %"):
-        table.add_column(name, justify="right")
-    for k, level in enumerate(graph.levels):
-        table.add_row(level.name, f"{graph.nnz(k):,}", f"{graph.weight_count:,}", f"{level.accuracy_float:.2f}")
-    console.print(table)
-    console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
-
-
-@main.command()
-@click.option("--config", type=click.Path(path_type=Path), required=True, help="TOML file that all trials share.")
-@click.option(
-    "--vary", multiple=True, required=True, help="shape=column|row, or levels.0=80:98 for a range. Repeatable."
-)
-@click.option("--trials", default=10, show_default=True, type=click.IntRange(min=1), help="Trials to add.")
-@click.option(
-    "--cost", default="weights", show_default=True, type=click.Choice(["weights", "latency"]), help="What to save."
-)
-@click.option("--out", type=OutPath(), required=True, help="Folder of the study; several processes can share it.")
-@known_errors
-def sweep(config: Path, vary: tuple[str, ...], trials: int, cost: str, out: Path) -> None:
-    """Train a config many times with some settings varied, and keep the runs that no other one beats.
-
-    A study that exists goes on. Accuracy is that of held-out data, mean of all levels.
-    """
-    from .config import load_config
-    from .progress import ConsoleProgress
-    from .sweep import RESULT, parse_choice
-    from .sweep import sweep as run_sweep
-
-    choices = [parse_choice(text) for text in vary]
-    results = run_sweep(load_config(config), choices, out, trials, cost, ConsoleProgress(console))
-    table = Table(title=f"{len(results)} trials; the front first")
-    for name in ("trial", *(choice.key for choice in choices), "held-out accuracy %", cost, "front"):
-        table.add_column(name, justify="right")
-    for result in sorted(results, key=lambda r: (not r.front, -r.accuracy)):
-        values = (str(result.params.get(choice.key, "-")) for choice in choices)
-        table.add_row(
-            str(result.number), *values, f"{result.accuracy:.2f}", f"{result.cost:,.4g}", "yes" if result.front else ""
-        )
-    console.print(table)
-    console.print(f"{out / RESULT}; runs of the front in {out / 'trials'}", highlight=False)
-
-
-@main.command("test")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--level", help="Only this level, by its sparsity.")
-@click.option("--dataset", help="Data set to test on [default: the one of the training].")
-@click.option("--data", help="Folder of its files.")
-@click.option("--mc-dropout", default=0, type=click.IntRange(min=0), help="Draws of Monte-Carlo dropout per example.")
-@click.option("--results", type=OutPath(), help="Put the figures of RUNS into this JSON table, and make its page.")
-@known_errors
-def test_command(
-    runs: tuple[Path, ...],
-    level: str | None,
-    dataset: str | None,
-    data: str | None,
-    mc_dropout: int,
-    results: Path | None,
-) -> None:
-    """Measure trained RUNS on their test split: float, and the integers that the device computes."""
-    from .accuracy import measure, write_table
-    from .plots import results_page
-
-    if results is not None:
-        if level or dataset or data or mc_dropout:
-            raise click.UsageError("--results measures all levels on the data of the training; leave the others out")
-        write_table(runs, results)
-        pages = results_page(results)
-        console.print(f"{results}, {', '.join(map(str, pages))}", highlight=False)
-        return
-    for run in runs:
-        levels, reason = measure(run, dataset, data, level, mc_dropout)
-        table = Table(title=str(run))
-        for name in ("level", "sparsity %", "as integers %", "float accuracy %", "device accuracy %"):
-            table.add_column(name, justify="right")
-        for name in ("with dropout %", "entropy", "of the wrong") if mc_dropout else ():
-            table.add_column(name, justify="right")
-        for found in levels:
-            cells = (found.sparsity, found.effective_sparsity, found.accuracy_float, found.accuracy_device)
-            shown = ["-" if cell is None else f"{cell:.2f}" for cell in cells]
-            if found.uncertain is not None:
-                drawn = found.uncertain
-                shown += [f"{drawn.accuracy:.2f}", f"{drawn.entropy:.3f}", f"{drawn.entropy_wrong:.3f}"]
-            table.add_row(found.name, *shown)
-        console.print(table)
-        if reason:
-            console.print(f"no integer figures: {reason}", highlight=False)
-
-
-@main.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@known_errors
-def plot(run: Path) -> None:
-    """Draw the masks of a trained RUN and how much accuracy each layer costs when it alone is cut."""
-    from .pictures import pictures
-
-    console.print(", ".join(map(str, pictures(run))), highlight=False)
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command("emit-c")
