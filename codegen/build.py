@@ -174,9 +174,9 @@ def _sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> lis
         use_c = tool.name == "host" or not assembly.is_file()
         files.append(root / "kernels" / f"{kernel}.c" if use_c else assembly)
     if tool.name == "host":
-        return [*files, root / "boards" / "host" / "main.c"]
+        return [*files, root / "boards" / "host" / "main.c", root / "boards" / "host" / "external.c"]
     files += [root / "src" / "sw_serve.c", root / "src" / "sw_mem.S"]
-    files += [_board_file(target, "start.S"), _board_file(target, "board.c")]
+    files += [_board_file(target, name) for name in ("start.S", "board.c", *project.manifest["board_sources"])]
     return [*files, root / "src" / "sw_mspabi.S"] if tool.name == "zig" else files
 
 

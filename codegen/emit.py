@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,14 +23,17 @@ from pydantic import BaseModel, ConfigDict
 
 from .column import ColumnLayer
 from .errors import GraphFileError
+from .external import ExternalImage, build_image
 from .files import replace_folder
+from .image import Segment, to_intel_hex
 from .ir import Graph
 from .layers import KINDS, LOAD, Emission, common
 from .lea import plan_lea
-from .memory import MemoryPlan, plan_memory
+from .memory import MemoryPlan, place_tensors, plan_memory
 from .packing import Packed, PackedModel, pack_weights
 from .passes import fuse_relu
 from .serialize import graph_arrays, graph_to_dict, load_graph, npz_bytes
+from .spill import choose_external
 from .target import TargetSpec
 from .tiling import Schedule, plan_schedule
 
@@ -37,6 +41,8 @@ MANIFEST = "project.json"
 FORMAT = 1
 ARENAS = ("sw_arena", "sw_far_arena")
 """Symbols of `buffers.NEAR` and `buffers.FAR`."""
+EXTERNAL = "weights_external.bin"
+"""What the external memory must hold."""
 BUILDS = ("zig", "gcc", "host")
 """Sub-folders that `build` makes, one for each toolchain."""
 
@@ -50,15 +56,19 @@ class CProject:
     packed: PackedModel
     schedule: Schedule
     plan: MemoryPlan
+    image: ExternalImage | None
     files: Mapping[str, str | bytes]
 
 
-def emit_project(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True) -> CProject:
+def emit_project(
+    graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True, external: str = "auto"
+) -> CProject:
     """Plan, pack and write `graph` as a C project for `target`.
 
     Args:
         backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
+        external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
@@ -66,7 +76,10 @@ def emit_project(graph: Graph, target: TargetSpec, backend: str = "auto", overla
     graph = fuse_relu(graph)
     lea = plan_lea(graph, target, backend, overlap)
     packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()})
-    schedule = plan_schedule(graph, packed, target, lea)
+    blobs = [_blob_context(p, i) for i, p in enumerate(packed.layers.values())]
+    far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
+    image = _external_image(graph, packed, target, external, blobs, target.regions["hifram"].size - far_bytes)
+    schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)
     plan = plan_memory(graph, schedule, packed, target)
     emission = Emission(graph, packed, plan)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
@@ -82,17 +95,24 @@ def emit_project(graph: Graph, target: TargetSpec, backend: str = "auto", overla
         "generator": f"swtrain {_version()}",
         "digest": digest,
         "layers": [common(emission, layer) | KINDS[layer.kind].context(emission, layer) for layer in schedule.layers],
-        "blobs": [_blob_context(p, len(graph.levels)) for p in packed.layers.values()],
+        "blobs": blobs,
+        "image": image,
         "sources": _collect(["src/sw_run.c"], (KINDS[layer.kind].sources for layer in schedule.layers)),
         "kernels": _collect([], (KINDS[layer.kind].kernels for layer in schedule.layers)),
+        "board_sources": _collect([], (KINDS[layer.kind].board_sources for layer in schedule.layers)),
     }
     files: dict[str, str | bytes] = {
         name: _environment().get_template(f"{name}.j2").render(context)
         for name in ("model.c", "model.h", "weights.S", "project.mk")
     }
     files["graph.json"], files["graph.npz"] = structure, arrays
-    files[MANIFEST] = json.dumps(_manifest(graph, target, schedule, packed, plan, context), indent=1) + "\n"
-    return CProject(graph, target, packed, schedule, plan, files)
+    manifest = _manifest(graph, target, schedule, packed, plan, context)
+    if image is not None:
+        files[EXTERNAL] = image.data
+        files[EXTERNAL.replace(".bin", ".hex")] = to_intel_hex([Segment(0, image.data)])
+        manifest["external"] = _external_manifest(image, target, plan)
+    files[MANIFEST] = json.dumps(manifest, indent=1) + "\n"
+    return CProject(graph, target, packed, schedule, plan, image, files)
 
 
 def write_project(project: CProject, folder: Path) -> None:
@@ -120,6 +140,19 @@ class _Layer(BaseModel):
     index_bytes: list[int]
 
 
+class _External(BaseModel):
+    """What the external memory must hold, and where it sits."""
+
+    model_config = ConfigDict(strict=True)
+    file: str
+    bytes: int
+    crc32: int
+    part: str
+    part_bytes: int
+    bus: str
+    chip_select: str
+
+
 class _Manifest(BaseModel):
     """What every reader of `project.json` relies on."""
 
@@ -129,9 +162,11 @@ class _Manifest(BaseModel):
     digest: str
     sources: list[str]
     kernels: list[str]
+    board_sources: list[str]
     layers: list[_Layer]
     weight_bytes: list[int]
     index_bytes: list[int]
+    external: _External | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +199,25 @@ def read_project(folder: Path) -> ProjectFolder:
     if found != FORMAT:
         raise GraphFileError(f"{path} has format {found}, this version reads {FORMAT}; emit the project again")
     return ProjectFolder(folder, load_graph(folder), manifest)
+
+
+def external_content(project: ProjectFolder) -> bytes | None:
+    """What the external memory of a project must hold; `None` if it needs none.
+
+    Raises:
+        GraphFileError: the file is missing or is not the one that was emitted.
+    """
+    about = project.manifest.get("external")
+    if about is None:
+        return None
+    path = project.folder / about["file"]
+    try:
+        content: bytes = path.read_bytes()
+    except OSError as e:
+        raise GraphFileError(f"{path} can't be read ({e.strerror}); emit the project again") from e
+    if len(content) != about["bytes"] or zlib.crc32(content) != about["crc32"]:
+        raise GraphFileError(f"{path} is not the file that was emitted with the project; emit the project again")
+    return content
 
 
 def _version() -> str:
@@ -201,8 +255,8 @@ def _lines(values: np.ndarray[Any, Any], per_line: int = 16) -> list[str]:
     return [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
 
 
-def _blob_context(packed: Packed, levels: int) -> dict[str, Any]:
-    """Name, comment and parts `(directive, lines)` of a blob."""
+def _blob_context(packed: Packed, index: int) -> dict[str, Any]:
+    """Index, name, comment and parts `(directive, lines)` of a blob."""
     if isinstance(packed, ColumnLayer):
         parts = [(".short", _lines(packed.blob))]
     else:
@@ -214,7 +268,62 @@ def _blob_context(packed: Packed, levels: int) -> dict[str, Any]:
         ]
         if (packed.deltas_offset + len(packed.deltas)) % 2:
             parts.append((".byte", ["0"]))
-    return {"name": packed.node, "encoding": packed.encoding, "bytes": packed.blob_bytes, "parts": parts}
+    return {
+        "index": index,
+        "name": packed.node,
+        "encoding": packed.encoding,
+        "bytes": packed.blob_bytes,
+        "parts": parts,
+    }
+
+
+def _blob_bytes(parts: Iterable[tuple[str, list[str]]]) -> bytes:
+    """The bytes that the assembler makes of the parts of a blob."""
+    types = {".short": "<u2", ".byte": "u1"}
+    return b"".join(
+        (np.array(", ".join(lines).split(", "), np.int64) if lines else np.zeros(0, np.int64))
+        .astype(types[directive])
+        .tobytes()
+        for directive, lines in parts
+    )
+
+
+def _external_image(
+    graph: Graph, packed: PackedModel, target: TargetSpec, mode: str, blobs: list[dict[str, Any]], room: int
+) -> ExternalImage | None:
+    """The image of the external memory, if any weights lie there because `room` bytes of high FRAM are too few."""
+    levels = len(graph.levels)
+    names = choose_external(packed, levels, target, mode, room)
+    if not names:
+        return None
+    assert target.external is not None
+    contents = {b["name"]: _blob_bytes(b["parts"]) for b in blobs}
+    return build_image({n: (packed.layers[n], contents[n]) for n in names}, levels, target, target.external)
+
+
+def _external_manifest(image: ExternalImage, target: TargetSpec, plan: MemoryPlan) -> dict[str, Any]:
+    assert target.external is not None
+    levels = range(int.from_bytes(image.data[6:8], "little"))
+    return {
+        "file": EXTERNAL,
+        "bytes": len(image.data),
+        "crc32": zlib.crc32(image.data),
+        "part": target.external.part,
+        "part_bytes": target.external.size,
+        "bus": target.external.bus,
+        "chip_select": target.external.chip_select,
+        "work_bytes": plan.work.size,
+        "blobs": [
+            {
+                "node": b.node,
+                "offset": b.address,
+                "bytes": b.size,
+                "crc32": zlib.crc32(image.data[b.address : b.address + b.size]),
+                "read_bytes": [b.bytes_read(k) for k in levels],
+            }
+            for b in image.blobs.values()
+        ],
+    }
 
 
 def _storage(plan: MemoryPlan, tensor: str) -> dict[str, Any]:
@@ -241,6 +350,7 @@ def _manifest(
         "input": LOAD,
         "sources": context["sources"],
         "kernels": context["kernels"],
+        "board_sources": context["board_sources"],
         "layers": [
             {
                 "name": layer.name,

@@ -3,7 +3,7 @@
 Activations lie in arenas in FRAM, so that a finished step survives a power failure: one in low FRAM, and for what does
 not fit there and is touched only by layers that can, one in high FRAM. Tensors whose lifetimes overlap never share
 bytes, which `verify` checks by a method of its own. The input of a layer that reads it often is staged in LEA RAM when
-it fits. Weights lie in high FRAM.
+it fits. Weights lie in high FRAM, or in external memory with a working buffer there (`working.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .layers import KINDS, STORE
 from .packing import PackedModel
 from .target import TargetSpec
 from .tiling import ACC_BYTES, TAP_BYTES, Schedule
+from .working import NO_WORK, WorkPlan, plan_work
 
 WORD = 2
 MAX_NEAR_BYTES = 2**15 - 2
@@ -36,6 +37,7 @@ class MemoryPlan:
         arena_words: sizes of the arenas, `NEAR` and `FAR`.
         staged: names of the layers whose input is staged.
         lea_words: LEA RAM in use: the largest staged input, or all of it where a layer runs on the LEA.
+        work: working buffers for weights from external memory.
     """
 
     buffers: Mapping[str, Buffer]
@@ -43,17 +45,38 @@ class MemoryPlan:
     arena_words: tuple[int, int]
     staged: frozenset[str]
     lea_words: int
+    work: WorkPlan = NO_WORK
 
     def buffer(self, tensor: str) -> Buffer:
         """Storage of `tensor`."""
         return self.buffers[self.owner[tensor]]
 
+    @property
+    def far_bytes(self) -> int:
+        """High FRAM that activations take."""
+        return WORD * self.arena_words[FAR]
+
 
 def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: TargetSpec) -> MemoryPlan:
-    """Place every tensor; in low FRAM first, the largest in high FRAM when that is full.
+    """Place every tensor and every working buffer.
 
     Raises:
         DoesNotFit: the activations or the weights exceed their region; the message has the numbers.
+    """
+    plan = place_tensors(graph, schedule, target)
+    external = {layer.fetch.node for layer in schedule.layers if layer.fetch}
+    resident = sum(p.blob_bytes for name, p in packed.layers.items() if name not in external)
+    plan = replace(plan, work=plan_work(schedule, target.regions["hifram"].size - plan.far_bytes - resident))
+    verify(plan, schedule)
+    _check_regions(graph, schedule, plan, packed, target)
+    return plan
+
+
+def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> MemoryPlan:
+    """Place every tensor; in low FRAM first, the largest in high FRAM when that is full.
+
+    Raises:
+        DoesNotFit: a tensor is larger than the kernels address.
     """
     owner = owners(graph)
     wanted = [
@@ -81,11 +104,8 @@ def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: T
         sizes = (ends[NEAR] + slack, ends[FAR] + slack if far else 0)
         plan = MemoryPlan(buffers, owner, sizes, staged, room if on_lea else words)
         if _low_fram_data(graph, schedule, plan) <= _low_fram_room(target) or not movable:
-            break
+            return plan
         far.add(movable.pop().name)
-    verify(plan, schedule)
-    _check_regions(graph, schedule, plan, packed, target)
-    return plan
 
 
 def _may_be_far(schedule: Schedule, owner: Mapping[str, str], name: str) -> bool:
@@ -157,7 +177,7 @@ def planned_bytes(
         "sram": scratch + target.sram_reserve + target.stack_bytes,
         "lea_ram": WORD * plan.lea_words,
         "fram": _low_fram_data(graph, schedule, plan) + target.fram_reserve,
-        "hifram": packed.blob_bytes + WORD * plan.arena_words[FAR],
+        "hifram": _weight_bytes(plan, packed) + plan.far_bytes,
     }
 
 
@@ -177,10 +197,15 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
             f"{graph.name}: activations, input, output and biases need {need:,} B of low FRAM, {target.name} has "
             f"{room:,} B beside code; use smaller layers"
         )
-    far = WORD * plan.arena_words[FAR]
-    if packed.blob_bytes + far > target.regions["hifram"].size:
+    weights, far, high = _weight_bytes(plan, packed), plan.far_bytes, target.regions["hifram"].size
+    if weights + far > high:
         also = f" and activations {far:,} B" if far else ""
         raise DoesNotFit(
-            f"{graph.name}: weights and indices need {packed.blob_bytes:,} B{also} of high FRAM, {target.name} has "
-            f"{target.regions['hifram'].size:,} B; use a sparser densest level or a smaller model"
+            f"{graph.name}: weights and indices need {weights:,} B{also} of high FRAM, {target.name} has "
+            f"{high:,} B ({weights + far - high:,} B too few); use a sparser densest level or a smaller model"
         )
+
+
+def _weight_bytes(plan: MemoryPlan, packed: PackedModel) -> int:
+    """High FRAM of resident weights and working buffers."""
+    return plan.work.size + sum(p.blob_bytes for name, p in packed.layers.items() if name not in plan.work.offsets)

@@ -51,6 +51,7 @@ class ExternalMemory:
         bus, chip_select: as the simulator calls them (`UCA3`, `P6.3`).
         ucbrw: divider of the bus clock.
         read_cycles: of a transfer, beside its bytes.
+        step_cycles: of a step that fetches weights, beside its transfers.
     """
 
     part: str
@@ -59,6 +60,7 @@ class ExternalMemory:
     chip_select: str
     ucbrw: int
     read_cycles: float
+    step_cycles: float
 
     @property
     def byte_cycles(self) -> int:
@@ -122,8 +124,8 @@ def _external(data: Mapping[str, Any]) -> ExternalMemory | None:
     if "external" not in data:
         return None
     e = data["external"]
-    read = data["costs"]["external"]["read"]
-    return ExternalMemory(e["part"], e["bytes"], e["bus"], e["chip_select"], e["ucbrw"], read)
+    costs = data["costs"]["external"]
+    return ExternalMemory(e["part"], e["bytes"], e["bus"], e["chip_select"], e["ucbrw"], costs["read"], costs["step"])
 
 
 def boards() -> list[str]:

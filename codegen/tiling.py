@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import DoesNotFit, GraphError, UnsupportedOp
+from .external import ExternalBlob
 from .ir import Graph
-from .layers import KINDS, LOAD, STORE, Layer, LeaLayer, Load, Store, cpu_kind, lea_kind
+from .layers import KINDS, LOAD, STORE, FetchWeights, Layer, LeaLayer, Load, Store, check_chunks, cpu_kind, lea_kind
 from .layers.base import extent
 from .ops import Argmax, Flatten
 from .packing import PackedModel
@@ -39,6 +40,9 @@ class Schedule:
     def check(self, graph: Graph) -> None:
         """Verify that the steps of every layer cover each output exactly once."""
         for layer in self.layers:
+            if layer.fetch is not None:
+                check_chunks(layer)
+                continue
             y = graph.tensors[layer.y]
             for steps in layer.steps:
                 seen = np.zeros((*extent(y), y.shape[2] if len(y.shape) == 3 else 1), np.uint8)
@@ -51,9 +55,13 @@ class Schedule:
 
 
 def plan_schedule(
-    graph: Graph, packed: PackedModel, target: TargetSpec, lea: Mapping[str, LeaLayer] | None = None
+    graph: Graph,
+    packed: PackedModel,
+    target: TargetSpec,
+    lea: Mapping[str, LeaLayer] | None = None,
+    external: Mapping[str, ExternalBlob] | None = None,
 ) -> Schedule:
-    """Cut every layer into steps; those in `lea` run there.
+    """Cut every layer into steps; those in `lea` run there, weights in `external` are fetched first.
 
     Raises:
         UnsupportedOp: no kernel for an operator.
@@ -65,7 +73,7 @@ def plan_schedule(
                 f"{tensor.name}: shape {tensor.shape} is neither (features,) nor (channels, height, width)"
             )
     layers = [Load().layer(graph)]
-    lea = lea or {}
+    lea, external = lea or {}, external or {}
     fused = {choice.pool.name for choice in lea.values() if choice.pool}
     for node in graph.nodes:
         if node.name in fused:
@@ -74,6 +82,8 @@ def plan_schedule(
             raise UnsupportedOp(f"{node.name}: argmax is supported as the last operator only")
         if isinstance(node.op, Flatten | Argmax):
             continue  # an alias, or part of the store layer
+        if node.name in external:
+            layers.append(FetchWeights().layer(node, external[node.name], len(graph.levels)))
         if node.name in lea:
             layers.append(lea_kind(node.name, node.op).layer(graph, node, lea[node.name]))
         else:
@@ -81,7 +91,7 @@ def plan_schedule(
             layers.append(kind.plan(graph, node, packed.layers.get(node.name), target))
     layers.append(Store().layer(graph))
     if len({layer.name for layer in layers}) != len(layers):
-        raise UnsupportedOp(f"{graph.name}: no node may be called {LOAD} or {STORE}; rename it")
+        raise UnsupportedOp(f"{graph.name}: two layers have one name; rename a node (none may be {LOAD} or {STORE})")
     steps = sum(layer.step_count for layer in layers)
     if steps > MAX_STEPS:
         raise DoesNotFit(f"{graph.name}: {steps:,} steps, the progress word counts {MAX_STEPS:,}; use larger steps")

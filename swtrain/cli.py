@@ -40,15 +40,22 @@ for command in COMMANDS:
     help="auto: each layer where it is cheaper. Results are the same bits.",
 )
 @click.option("--overlap/--no-overlap", default=True, help="CPU and DMA work while the LEA runs [default: overlap].")
+@click.option(
+    "--external",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "all", "none"]),
+    help="Weights in external memory; auto: what high FRAM can't hold.",
+)
 @known_errors
-def emit_c(run: Path, out: Path, target: str, backend: str, overlap: bool) -> None:
+def emit_c(run: Path, out: Path, target: str, backend: str, overlap: bool, external: str) -> None:
     """Turn a trained RUN into a C project."""
-    from codegen.emit import emit_project, write_project
+    from codegen.emit import EXTERNAL, emit_project, write_project
     from codegen.memory import planned_bytes
     from codegen.serialize import load_graph
     from codegen.target import load_target
 
-    project = emit_project(load_graph(run), load_target(target), backend, overlap)
+    project = emit_project(load_graph(run), load_target(target), backend, overlap, external)
     write_project(project, out)
     count = len(project.graph.levels)
     table = Table(title=f"{project.graph.name} for {target}: bytes read by each level")
@@ -68,7 +75,12 @@ def emit_c(run: Path, out: Path, target: str, backend: str, overlap: bool) -> No
         regions.add_column(column, justify="left" if column == "region" else "right")
     for name, count in used.items():
         regions.add_row(name, f"{count:,}", f"{project.target.regions[name].size:,}")
+    if project.image is not None and project.target.external is not None:
+        regions.add_row("external", f"{len(project.image.data):,}", f"{project.target.external.size:,}")
     console.print(regions)
+    if project.image is not None:
+        outside = ", ".join(project.image.blobs)
+        console.print(f"weights in external memory ({out / EXTERNAL}): {outside}", highlight=False)
     console.print(f"C project in {out}; next: swtrain build {out}", highlight=False)
 
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 import codegen.build
 from codegen import reference
 from codegen.cost import cpu_cycles
-from codegen.emit import ProjectFolder, read_project
+from codegen.emit import ProjectFolder, external_content, read_project
 from codegen.ir import Graph
 from codegen.lea import plan_lea
 from codegen.passes import fuse_relu
@@ -122,14 +122,17 @@ def quantized_inputs(graph: Graph, dataset: Dataset, pixels: NDArray[np.uint8]) 
     return (pixels.astype(np.int16) << shift).astype(np.int16)
 
 
-def run_host(program: Path, inputs: Int16, level: int, output_shape: tuple[int, ...]) -> Int16:
-    """Logits of the host program for int16 `inputs` `(N, ...)`.
+def run_host(
+    program: Path, inputs: Int16, level: int, output_shape: tuple[int, ...], external: Path | None = None
+) -> Int16:
+    """Logits of the host program for int16 `inputs` `(N, ...)`; `external` is what its external memory holds.
 
     Raises:
         DeviceError: the program failed or answered too little.
     """
+    command = [str(program), str(level), *([str(external)] if external else [])]
     try:
-        done = subprocess.run([str(program), str(level)], input=inputs.tobytes(), capture_output=True, check=False)
+        done = subprocess.run(command, input=inputs.tobytes(), capture_output=True, check=False)
     except OSError as e:
         raise DeviceError(f"{program} can't be started ({e.strerror}); is another command building it?") from e
     if done.returncode != 0:
@@ -153,6 +156,11 @@ class Device:
             raise DeviceError(f"energy set {energy!r}: {e}") from e
         self.machine = Machine(project.manifest["target"])
         self.machine.load(elf)
+        content = external_content(project)
+        if content is not None:
+            part = project.manifest["external"]
+            self.machine.attach_spi_fram(part["bus"], part["chip_select"], part["part_bytes"] * 8 // 2**20)
+            self.machine.spi_fram_write(0, content)
         self._run(self.machine, "sw_idle")
         self._idle = [self._at_level(level) for level in range(len(project.graph.levels))]
 
@@ -216,16 +224,16 @@ class Device:
         machine = self.machine.fork()
         machine.write("sw_argument", level.to_bytes(2, "little"))
         self._request(machine, REQUEST_SWITCH)
-        status = int.from_bytes(machine.read("sw_status", 2), "little", signed=True)
-        if status != 0:
-            raise DeviceError(
-                f"the firmware refuses level {level} with status {status}; emit and build the project again"
-            )
         return machine
 
     def _request(self, machine: Machine, request: int) -> None:
         machine.write("sw_request", request.to_bytes(2, "little"))
         self._run(machine, "sw_idle")
+        status = int.from_bytes(machine.read("sw_status", 2), "little", signed=True)
+        if status != 0:
+            raise DeviceError(
+                f"the firmware answers request {request} with status {status}; emit and build the project again"
+            )
 
     def _run(self, machine: Machine, until: str | int) -> None:
         stop = machine.run(until=until, max_cycles=MAX_CYCLES)
@@ -339,15 +347,22 @@ def host_logits(
     """Build the host program of a project, in a folder of its own, and run `inputs` at every level, on all cores."""
     with tempfile.TemporaryDirectory(prefix="swtrain-") as scratch:
         program = codegen.build.build(folder, "host", Path(scratch) / "host").program
-        return _host_logits(program, graph, inputs, progress, batch)
+        external = None
+        content = external_content(read_project(folder))
+        if content is not None:
+            external = Path(scratch) / "external.bin"
+            external.write_bytes(content)
+        return _host_logits(program, graph, inputs, progress, batch, external)
 
 
-def _host_logits(program: Path, graph: Graph, inputs: Int16, progress: Progress | None, batch: int) -> list[Int16]:
+def _host_logits(
+    program: Path, graph: Graph, inputs: Int16, progress: Progress | None, batch: int, external: Path | None
+) -> list[Int16]:
     starts = range(0, len(inputs), batch)
     done, total = 0, len(graph.levels) * len(inputs)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # each thread waits for a process
         levels = [
-            [pool.submit(run_host, program, inputs[i : i + batch], k, graph.output.shape) for i in starts]
+            [pool.submit(run_host, program, inputs[i : i + batch], k, graph.output.shape, external) for i in starts]
             for k in range(len(graph.levels))
         ]
         for future in as_completed([f for level in levels for f in level]):

@@ -11,6 +11,7 @@ from ..ops import Op
 from .base import Emission, Layer, LayerKind, Scratch, Step, common
 from .columns import LeaKind, LeaLayer
 from .conv2d_lea import Conv2dLea
+from .fetch_weights import FetchWeights, check_chunks
 from .fully_connected_lea import FullyConnectedLea
 from .io import LOAD, STORE, Load, Store
 from .join import AddLayer, ConcatLayer
@@ -20,7 +21,7 @@ from .weighted import Conv2dLayer, FullyConnectedLayer
 
 _ALL: tuple[LayerKind, ...] = (
     Load(), Store(), Conv2dLayer(), FullyConnectedLayer(), Conv2dLea(), FullyConnectedLea(), PoolLayer(), ReluLayer(),
-    AddLayer(), ConcatLayer(),
+    AddLayer(), ConcatLayer(), FetchWeights(),
 )  # fmt: skip
 KINDS: dict[str, LayerKind] = {k.kind: k for k in _ALL}
 """Every kind by name."""
@@ -57,6 +58,7 @@ __all__ = [
     "LOAD",
     "STORE",
     "Emission",
+    "FetchWeights",
     "Layer",
     "LayerKind",
     "LeaKind",
@@ -65,6 +67,7 @@ __all__ = [
     "Scratch",
     "Step",
     "Store",
+    "check_chunks",
     "common",
     "cpu_kind",
     "lea_kind",

@@ -16,6 +16,7 @@ from ..packing import Packed, PackedModel
 from ..target import TargetSpec
 
 if TYPE_CHECKING:
+    from ..external import ExternalBlob
     from ..memory import MemoryPlan
     from .columns import LeaLayer
 
@@ -43,6 +44,7 @@ class Layer:
         packed: its weights, if any.
         lea: how it runs on the LEA, `None` on the CPU.
         more: tensors read besides `x`.
+        fetch: the weights that it copies from external memory, `None` for every other kind.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Layer:
     node: Node | None = None
     packed: Packed | None = None
     lea: LeaLayer | None = None
+    fetch: ExternalBlob | None = None
     more: tuple[str, ...] = ()
 
     @property
@@ -111,6 +114,7 @@ class LayerKind:
         kind: names the runtime functions and the template.
         ops: operators that it runs on the CPU.
         sources, kernels: firmware files that it needs.
+        board_sources: those of the board, where the board has them.
         reads_often: its input is worth a copy in LEA RAM.
         far_x, far_y: its input, its output may lie above 64 KB.
     """
@@ -119,6 +123,7 @@ class LayerKind:
     ops: ClassVar[tuple[type[Op], ...]] = ()
     sources: ClassVar[tuple[str, ...]] = ()
     kernels: ClassVar[tuple[str, ...]] = ()
+    board_sources: ClassVar[tuple[str, ...]] = ()
     reads_often: ClassVar[bool] = False
     far_x: ClassVar[bool] = False
     far_y: ClassVar[bool] = False

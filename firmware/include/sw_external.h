@@ -9,8 +9,16 @@
 
 #include "sw_platform.h"
 
+#define SW_EXTERNAL_HEADER_BYTES 32
+
 // Made by `swtrain emit-c` from [external] of target.toml: divider of the bus clock (UCBRW).
 extern const uint16_t sw_external_ucbrw;
+// Made by `swtrain emit-c`: the header that the external memory must have.
+extern const uint8_t sw_external_header[SW_EXTERNAL_HEADER_BYTES];
+
+// SW_OK if the external memory holds the weights of this program, else SW_ERR_EXTERNAL. Looks once after each
+// reboot.
+int sw_external_check(void);
 
 // The board's part. Copies `bytes` >= 1 between `address` of the external memory and memory of the MCU. The
 // CPU sleeps meanwhile.

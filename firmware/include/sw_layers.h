@@ -166,6 +166,14 @@ typedef struct {
     sw_image_t y;
 } sw_load_t;
 
+// A step is one chunk of a blob in external memory, copied into the working buffer to which sw_blobs leads.
+// Of the chunk it copies what the level reads (FORMAT.md). Addresses are those of the external memory.
+typedef struct {
+    uint32_t blob, directory;
+    uint16_t index; // into sw_blobs
+    uint16_t chunk; // bytes
+} sw_fetch_weights_t;
+
 // One step: copies logits to sw_output and their argmax to sw_class.
 typedef struct {
     const int16_t *x;
@@ -195,6 +203,8 @@ void sw_concat_prepare(const void *layer, uint16_t level);
 void sw_concat_step(const void *layer, uint16_t step, uint16_t level);
 void sw_relu_prepare(const void *layer, uint16_t level);
 void sw_relu_step(const void *layer, uint16_t step, uint16_t level);
+void sw_fetch_weights_prepare(const void *layer, uint16_t level);
+void sw_fetch_weights_step(const void *layer, uint16_t step, uint16_t level);
 void sw_load_prepare(const void *layer, uint16_t level);
 void sw_load_step(const void *layer, uint16_t step, uint16_t level);
 void sw_store_prepare(const void *layer, uint16_t level);

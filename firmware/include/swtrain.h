@@ -9,11 +9,12 @@
 
 #include "sw_platform.h"
 
-#define SW_RUNTIME_ABI 2 // changes whenever generated code must be generated again
+#define SW_RUNTIME_ABI 3 // changes whenever generated code must be generated again
 
 enum sw_err {
     SW_OK = 0,
-    SW_ERR_LEVEL = -1, // no such level
+    SW_ERR_LEVEL = -1,    // no such level
+    SW_ERR_EXTERNAL = -2, // the external memory is absent or holds other weights
 };
 
 typedef struct {
@@ -29,9 +30,10 @@ typedef struct {
 extern const sw_layer_t sw_layers[];
 extern const uint16_t sw_layer_count;
 extern const uint16_t sw_level_count;
-extern int16_t sw_input[];  // FRAM: write the input here, then call sw_infer
-extern int16_t sw_output[]; // FRAM: logits of the last inference
-extern int16_t sw_class;    // FRAM: index of the largest logit, lowest index on a tie
+extern int (*const sw_model_ready)(void); // SW_OK if weights outside the MCU are there; 0: there are none
+extern int16_t sw_input[];                // FRAM: write the input here, then call sw_infer
+extern int16_t sw_output[];               // FRAM: logits of the last inference
+extern int16_t sw_class;                  // FRAM: index of the largest logit, lowest index on a tie
 
 // FRAM: the level that the next inference will use. 0 is the sparsest.
 extern uint16_t sw_level;
@@ -44,7 +46,8 @@ extern volatile uint16_t sw_node;
 int sw_switch(uint16_t level);
 
 // Runs one inference on sw_input, or finishes the one that a power failure interrupted. The level is taken
-// when an inference starts and does not change under it.
-void sw_infer(void);
+// when an inference starts and does not change under it. SW_ERR_EXTERNAL: nothing was done; an inference that
+// was interrupted waits for the right memory.
+int sw_infer(void);
 
 #endif

@@ -13,7 +13,11 @@ int sw_switch(uint16_t level) {
     return SW_OK;
 }
 
-void sw_infer(void) {
+int sw_infer(void) {
+    if (sw_model_ready) {
+        int status = sw_model_ready();
+        if (status != SW_OK) return status;
+    }
     uint16_t done = sw_progress;
     uint16_t first = 0; // number of the layer's first step
     // Until the first step is recorded, the level may be taken again: no step has used it for good.
@@ -35,4 +39,5 @@ void sw_infer(void) {
     }
     sw_node = sw_layer_count;
     sw_progress = 0;
+    return SW_OK;
 }

@@ -16,7 +16,7 @@ int main(void) {
         sw_board_wait(&sw_request);
         int status = SW_OK;
         if (sw_request == SW_REQUEST_INFER)
-            sw_infer();
+            status = sw_infer();
         else if (sw_request == SW_REQUEST_SWITCH)
             status = sw_switch(sw_argument);
         sw_status = (int16_t)status;

@@ -177,7 +177,7 @@ def test_a_compiler_error_is_not_taken_for_a_model_too_large(text: str, unbuilt:
 
 def test_code_of_another_runtime_does_not_compile(unbuilt: Path) -> None:
     model = unbuilt / "model.c"
-    model.write_text(model.read_text().replace("SW_RUNTIME_ABI == 2", "SW_RUNTIME_ABI == 0"))
+    model.write_text(model.read_text().replace("SW_RUNTIME_ABI == 3", "SW_RUNTIME_ABI == 0"))
     with pytest.raises(ToolchainError, match="runtime_abi"):
         build(unbuilt, "zig")
 
@@ -193,7 +193,11 @@ def test_a_missing_symbol_is_a_link_error(unbuilt: Path) -> None:
 def test_a_model_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
     """At planning: more weights than high FRAM."""
     chain = Chain((400,), 0, 9, 1).add(FullyConnected(), make_params(np.ones((300, 400), int)))
-    with pytest.raises(DoesNotFit, match=r"net: weights and indices need 240,000 B .* has 212,992 B; use"):
+    with pytest.raises(
+        DoesNotFit, match=r"net: weights and indices need 240,000 B .* has 212,992 B \(27,008 B too few\)"
+    ):
+        emit_project(chain.graph(), TARGET, "cpu", external="none")
+    with pytest.raises(DoesNotFit, match=r"working buffer of 240,000 B, 212,992 B .* \(27,008 B too few\); use"):
         emit_project(chain.graph(), TARGET, "cpu")
 
 
@@ -252,10 +256,13 @@ def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("cc") is None and shutil.which("gcc") is None, reason="no host C compiler")
 def test_the_host_program_explains_itself(unbuilt: Path) -> None:
     program = build(unbuilt, "host").program
-    for arguments in ([], ["2"], ["-1"], ["x"], ["0", "1"], [""], ["65536"]):
+    for arguments in ([], ["2"], ["-1"], ["x"], ["0", "1"], ["0", "1", "2"], [""], ["65536"]):
         done = subprocess.run([str(program), *arguments], input=b"", capture_output=True, check=False)
         assert done.returncode == 2, arguments
-        assert b"usage: model LEVEL, with 0 <= LEVEL < 2" in done.stderr
+        message = (
+            b"1 can't be read" if arguments == ["0", "1"] else b"usage: model LEVEL [weights_external.bin], with 0"
+        )
+        assert message in done.stderr
     done = subprocess.run([str(program), "0"], input=b"123", capture_output=True, check=False)
     assert done.returncode == 1
     assert b"incomplete" in done.stderr

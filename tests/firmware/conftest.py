@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-for _path in (Path(__file__).parents[1] / "strategies.py", Path(__file__).parent / "rig.py"):
+for _path in (
+    Path(__file__).parents[1] / "strategies.py",
+    Path(__file__).parent / "rig.py",
+    Path(__file__).parent / "intermittent.py",
+):
     if _path.stem not in sys.modules:
         _spec = importlib.util.spec_from_file_location(_path.stem, _path)
         assert _spec is not None

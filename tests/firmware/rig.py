@@ -21,7 +21,7 @@ from strategies import inputs_for, lenet, lenet_columns
 
 from codegen import reference
 from codegen.build import Toolchain, compile_and_link, toolchain
-from codegen.emit import CProject, emit_project
+from codegen.emit import EXTERNAL, CProject, emit_project
 from codegen.ir import Graph
 from codegen.ops import Array
 from codegen.target import TargetSpec, firmware_dir, load_target
@@ -87,9 +87,10 @@ class Workshop:
             assembly = (ROOT / "kernels" / f"{kernel}.S").is_file() and self.name != "host"
             names.append(f"kernels/{kernel}.{'S' if assembly else 'c'}")
         if self.name == "host":
-            names += ["boards/host/main.c"]
+            names += ["boards/host/main.c", "boards/host/external.c"]
         else:
-            names += ["src/sw_serve.c", "src/sw_mem.S", "boards/msp430fr5994/start.S", "boards/msp430fr5994/board.c"]
+            names += ["src/sw_serve.c", "src/sw_mem.S"]
+            names += [f"boards/msp430fr5994/{n}" for n in ("start.S", "board.c", *manifest["board_sources"])]
         if self.name == "zig":
             names += ["src/sw_mspabi.S"]
         self._count += 1
@@ -103,20 +104,35 @@ class Workshop:
             if name != "model.h":
                 self.compile(folder / name, folder / f"{name}.o", [ROOT / "include", folder])
                 objects.append(str(folder / f"{name}.o"))
+        if EXTERNAL in project.files:
+            image = project.files[EXTERNAL]
+            assert isinstance(image, bytes)
+            (folder / EXTERNAL).write_bytes(image)
         program = folder / "program"
         run_command(self.tool.link(program, folder / "map", objects))
         return program
 
-    def build(self, graph: Graph, target: TargetSpec = TARGET, backend: str = "cpu") -> tuple[Graph, Path]:
+    def build(
+        self, graph: Graph, target: TargetSpec = TARGET, backend: str = "cpu", external: str = "auto"
+    ) -> tuple[Graph, Path]:
         """The graph as emitted (relu fused) and its program."""
-        project = emit_project(graph, target, backend)
+        project = emit_project(graph, target, backend, external=external)
         return project.graph, self.program(project)
 
 
 def host_logits(program: Path, graph: Graph, inputs: Array, level: int) -> Array:
     """What the host program answers; sanitizer reports make it fail."""
-    done = run_command([str(program), str(level)], input=inputs.astype(np.int16).tobytes())
+    memory = program.parent / EXTERNAL
+    command = [str(program), str(level), *([str(memory)] if memory.exists() else [])]
+    done = run_command(command, input=inputs.astype(np.int16).tobytes())
     return np.frombuffer(done.stdout, np.int16).reshape(len(inputs), *graph.output.shape)
+
+
+def attach_external(machine: Machine, content: bytes) -> None:
+    """Fit the memory that the target names, with `content`."""
+    assert TARGET.external is not None
+    machine.attach_spi_fram(TARGET.external.bus, TARGET.external.chip_select, TARGET.external.size // 131072)
+    machine.spi_fram_write(0, content)
 
 
 class Board:
@@ -126,6 +142,9 @@ class Board:
         self.graph = graph
         self.machine = Machine("msp430fr5994", seed=seed)
         self.machine.load(program)
+        memory = program.parent / EXTERNAL
+        if memory.exists():
+            attach_external(self.machine, memory.read_bytes())
         self.go("sw_idle")
         self.boot_cycles = self.machine.cycles
 

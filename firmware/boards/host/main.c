@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same model on a PC: reads inputs (native int16, one after another) from stdin, writes the logits of
-// each to stdout. Usage: model LEVEL
+// each to stdout. Usage: model LEVEL [weights_external.bin]
 #include "swtrain.h"
 
 #include <stdio.h>
@@ -24,12 +24,18 @@ void sw_board_wait(const volatile uint16_t *flag) {
     (void)flag;
 }
 
+// external.c
+int host_external_load(const char *file);
+
 int main(int argc, char **argv) {
     char *end = NULL;
-    long level = argc == 2 ? strtol(argv[1], &end, 10) : -1;
-    if (argc != 2 || end == argv[1] || *end || level < 0 || level > 255 ||
-        sw_switch((uint16_t)level) != SW_OK) {
-        fprintf(stderr, "usage: model LEVEL, with 0 <= LEVEL < %u\n", sw_level_count);
+    long level = argc == 2 || argc == 3 ? strtol(argv[1], &end, 10) : -1;
+    if (level < 0 || end == argv[1] || *end || level > 255 || sw_switch((uint16_t)level) != SW_OK) {
+        fprintf(stderr, "usage: model LEVEL [weights_external.bin], with 0 <= LEVEL < %u\n", sw_level_count);
+        return 2;
+    }
+    if (argc == 3 && !host_external_load(argv[2])) {
+        fprintf(stderr, "%s can't be read\n", argv[2]);
         return 2;
     }
 #ifdef _WIN32
@@ -38,7 +44,11 @@ int main(int argc, char **argv) {
 #endif
     size_t got;
     while ((got = fread(sw_input, 2, sw_input_words, stdin)) == sw_input_words) {
-        sw_infer();
+        if (sw_infer() != SW_OK) {
+            fprintf(stderr, "the weights of this model lie in weights_external.bin; give the file that was "
+                            "made with it\n");
+            return 3;
+        }
         if (fwrite(sw_output, 2, sw_output_words, stdout) != sw_output_words) return 1;
     }
     if (got != 0) {

@@ -22,8 +22,10 @@
 #define DMACTL1 REG16(0x0502)
 #define DMACTL2 REG16(0x0504)
 #define DMA3CTL REG16(0x0540)
+#define DMA3SA REG16(0x0542)
 #define DMA3SZ REG16(0x054A)
 #define DMA4CTL REG16(0x0550)
+#define DMA4DA REG16(0x0556)
 #define DMA4SZ REG16(0x055A)
 
 #define CS 0x08
@@ -31,6 +33,8 @@
 // SPI mode 3 (UCCKPL), UCMSB, UCMST, UCSYNC, SMCLK
 #define SPI_MASTER 0x6980
 #define UCSWRST 0x0001
+#define UCA3RXBUF_ADDRESS 0x062C
+#define UCA3TXBUF_ADDRESS 0x062E
 #define UCBUSY 0x0001
 #define UCTXIFG 0x0002
 #define DMA3TSEL_UCA3RX 0x1000
@@ -42,30 +46,28 @@
 #define DMA_EN 0x0010
 #define DMA_IE 0x0004
 #define DMASRCINCR_UP 0x0300
-#define DMADSTINCR_UP 0x0C00
 
-enum { WRITE = 0x02, READ = 0x03, WREN = 0x06 };
+enum { WRITE = 0x02, WREN = 0x06 };
 
 // external_dma.S: DMAxSA and DMAxDA take 20 bits, which C can't write.
 void sw_external_addresses(sw_addr_t rx_to, sw_addr_t tx_from);
 // Sleeps until channel 3 is done.
 void sw_external_wait(void);
 
-// Registers are at their reset values after a reboot: then everything is set up.
-static void begin(void) {
-    if (UCA3CTLW0 != SPI_MASTER) {
-        P6OUT |= CS;
-        P6DIR |= CS;
-        P6SEL0 |= SIMO_SOMI_CLK;
-        UCA3CTLW0 = SPI_MASTER | UCSWRST;
-        UCA3BRW = sw_external_ucbrw;
-        UCA3CTLW0 = SPI_MASTER;
-    }
-    P6OUT &= (uint8_t)~CS;
-}
+void sw_external_set_up(void);
 
-static void end(void) {
+// Registers are at their reset values after a reboot: then reading and writing call this.
+void sw_external_set_up(void) {
     P6OUT |= CS;
+    P6DIR |= CS;
+    P6SEL0 |= SIMO_SOMI_CLK;
+    UCA3CTLW0 = SPI_MASTER | UCSWRST;
+    UCA3BRW = sw_external_ucbrw;
+    UCA3CTLW0 = SPI_MASTER;
+    DMACTL1 = (DMACTL1 & (uint16_t)~DMA3TSEL_MASK) | DMA3TSEL_UCA3RX;
+    DMACTL2 = (DMACTL2 & (uint16_t)~DMA4TSEL_MASK) | DMA4TSEL_UCA3TX;
+    DMA3SA = UCA3RXBUF_ADDRESS; // a 16-bit write clears bits 19:16
+    DMA4DA = UCA3TXBUF_ADDRESS;
 }
 
 static void send(uint8_t byte) {
@@ -74,54 +76,34 @@ static void send(uint8_t byte) {
     UCA3TXBUF = byte;
 }
 
-// Waits for what was sent and drops what came back: the next byte that is received is the first of data.
+// Waits for what was sent and drops what came back.
 static void sent(void) {
     while (UCA3STATW & UCBUSY) {
     }
     (void)UCA3RXBUF;
 }
 
-static void command(uint8_t opcode, uint32_t address) {
-    begin();
-    send(opcode);
+void sw_external_write(uint32_t address, sw_addr_t from, uint16_t bytes) {
+    uint8_t received;
+    if (UCA3CTLW0 != SPI_MASTER) sw_external_set_up();
+    P6OUT &= (uint8_t)~CS;
+    send(WREN);
+    sent();
+    P6OUT |= CS; // the part sets its write enable when chip select rises
+    P6OUT &= (uint8_t)~CS;
+    send(WRITE);
     send((uint8_t)(address >> 16));
     send((uint8_t)(address >> 8));
     send((uint8_t)address);
     sent();
-}
-
-// `first` starts the bus; the DMA sends the other bytes - 1 and receives all.
-static void exchange(sw_addr_t rx_to, uint16_t rx_step, sw_addr_t tx_from, uint16_t tx_step, uint8_t first,
-                     uint16_t bytes) {
-    DMA3CTL = 0;
-    DMA4CTL = 0;
-    DMACTL1 = (DMACTL1 & (uint16_t)~DMA3TSEL_MASK) | DMA3TSEL_UCA3RX;
-    DMACTL2 = (DMACTL2 & (uint16_t)~DMA4TSEL_MASK) | DMA4TSEL_UCA3TX;
-    sw_external_addresses(rx_to, tx_from);
+    sw_external_addresses((uintptr_t)&received, from + 1);
     DMA3SZ = bytes;
-    DMA3CTL = DMA_BYTES | DMA_EN | DMA_IE | rx_step;
+    DMA3CTL = DMA_BYTES | DMA_EN | DMA_IE;
     if (bytes > 1) {
         DMA4SZ = bytes - 1;
-        DMA4CTL = DMA_BYTES | DMA_EN | tx_step;
+        DMA4CTL = DMA_BYTES | DMA_EN | DMASRCINCR_UP;
     }
-    UCA3TXBUF = first;
+    UCA3TXBUF = sw_load_u8(from); // starts the bus; the DMA sends the rest
     sw_external_wait();
-    end();
-}
-
-void sw_external_read(sw_addr_t to, uint32_t address, uint16_t bytes) {
-    uint8_t dummy = 0;
-    command(READ, address);
-    exchange(to, DMADSTINCR_UP, (uintptr_t)&dummy, 0, 0, bytes);
-}
-
-void sw_external_write(uint32_t address, sw_addr_t from, uint16_t bytes) {
-    uint8_t dummy;
-    uint8_t first = (uint8_t)sw_load_u8(from);
-    begin();
-    send(WREN);
-    sent();
-    end(); // the part sets its write enable when chip select rises
-    command(WRITE, address);
-    exchange((uintptr_t)&dummy, 0, from + 1, DMASRCINCR_UP, first, bytes);
+    P6OUT |= CS;
 }

@@ -1,0 +1,63 @@
+"""Weights copied from external memory into a working buffer, before the layer that reads them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from ..errors import GraphError
+from ..external import ExternalBlob
+from ..ir import Node
+from .base import Emission, Layer, LayerKind, Step
+
+
+class FetchWeights(LayerKind):
+    """A step is one chunk of the blob. No tensor is written; `x` and `y` name the input of the layer that follows."""
+
+    kind = "fetch_weights"
+    sources = ("src/sw_fetch_weights.c", "src/sw_external.c")
+    kernels = ("sw_load_u8",)
+    board_sources = ("external.c", "external_dma.S")
+    far_x = far_y = True
+
+    def layer(self, node: Node, blob: ExternalBlob, levels: int) -> Layer:
+        """The copy of the weights of `node`."""
+        cuts = [*range(0, blob.size, blob.chunk), blob.size]
+        steps = tuple(Step((first, end), (0, 1)) for first, end in pairwise(cuts))
+        return Layer(f"{node.name}{FETCH_SUFFIX}", self.kind, node.input, node.input, (steps,) * levels, fetch=blob)
+
+    def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
+        """Where the blob and its lists of runs lie."""
+        assert layer.fetch is not None
+        b = layer.fetch
+        levels = range(len(emission.graph.levels))
+        read = ", ".join(f"{b.bytes_read(k):,}" for k in levels)
+        return {
+            "comment": f"{b.size:,} bytes of weights; read at each level: {read}",
+            "blob": b.address,
+            "directory": b.directory,
+            "index": list(emission.packed.layers).index(b.node),
+            "chunk": b.chunk,
+        }
+
+
+FETCH_SUFFIX = " weights"
+"""Of the name of such a layer, behind the node's."""
+
+
+def check_chunks(layer: Layer) -> None:
+    """Verify that the steps cover the blob without gap or overlap.
+
+    Raises:
+        GraphError: they do not.
+    """
+    assert layer.fetch is not None
+    for steps in layer.steps:
+        at = 0
+        for step in steps:
+            first, end = step.channels
+            if first != at or end <= first:
+                raise GraphError(f"{layer.name}: a step copies bytes {first} to {end}, expected from {at}")
+            at = end
+        if at != layer.fetch.size:
+            raise GraphError(f"{layer.name}: its steps copy {at} of {layer.fetch.size} bytes")

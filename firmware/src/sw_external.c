@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whose weights the external memory holds.
+#include "sw_external.h"
+#include "swtrain.h"
+
+// A part that has just got power may not answer yet (FRAMs of this kind: less than 0.5 ms after their minimum
+// voltage, recalled from the data sheets); each look takes about 50 us at 8 MHz.
+enum { LOOKS = 20 };
+
+static uint16_t checked; // volatile: another memory may have been fitted while power was gone
+
+int sw_external_check(void) {
+    if (checked) return SW_OK;
+    for (uint16_t look = 0; look < LOOKS; look++) {
+        uint8_t found[SW_EXTERNAL_HEADER_BYTES];
+        uint16_t equal = 0;
+        sw_external_read((uintptr_t)found, 0, sizeof found);
+        while (equal < sizeof found && found[equal] == sw_external_header[equal]) equal++;
+        if (equal == sizeof found) {
+            checked = 1;
+            return SW_OK;
+        }
+    }
+    return SW_ERR_EXTERNAL;
+}

@@ -1,0 +1,239 @@
+"""Layers whose weights lie in external memory: same logits, only what a level reads, power failures, wrong memories."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import rig
+from hypothesis import given, settings
+from intermittent import Intermittent, lea_network, lea_target, network, small_steps
+from rig import INFER, SWITCH, TARGET, Board, Workshop, assert_device, assert_host, emit_project
+from strategies import graphs, inputs_for, lenet, lenet_columns
+
+from codegen import reference
+from codegen.emit import EXTERNAL
+from codegen.errors import DoesNotFit
+from codegen.external import RUNS_AT_ONCE
+from codegen.ir import Graph
+
+ERR_EXTERNAL = -2
+needs_cc = pytest.mark.skipif(
+    not any(shutil.which(c) for c in ("cc", "gcc", "clang")), reason="no host C compiler on PATH"
+)
+needs_gcc = pytest.mark.skipif(shutil.which("msp430-elf-gcc") is None, reason="msp430-elf-gcc is not on PATH")
+SHORT = rig.replace(TARGET, step_cycles=6000)
+"""Chunks of some 250 bytes, so that small layers have several."""
+
+
+@needs_cc
+@given(graph=graphs(4))
+@settings(max_examples=12, deadline=None)
+def test_any_graph(graph: Graph, sanitized: Workshop, zig: Workshop) -> None:
+    for workshop, check in ((sanitized, assert_host), (zig, assert_device)):
+        for backend in ("cpu", "lea"):
+            try:
+                emitted, program = workshop.build(graph, SHORT, backend, "all")
+            except DoesNotFit:
+                continue
+            check(emitted, program, inputs_for(graph, 2, 3))
+
+
+@pytest.mark.parametrize("model", ["csr", "column"])
+@pytest.mark.parametrize("tool", ["zig", pytest.param("gcc", marks=needs_gcc)])
+def test_lenet(model: str, tool: str, zig: Workshop, tmp_path_factory: pytest.TempPathFactory) -> None:
+    workshop = zig if tool == "zig" else Workshop(tmp_path_factory.mktemp("gcc"), "gcc")
+    graph, backend = (lenet(), "cpu") if model == "csr" else (lenet_columns(), "auto")
+    emitted, program = workshop.build(graph, backend=backend, external="all")
+    assert_device(emitted, program, inputs_for(emitted, 2, 3))
+
+
+def test_part_of_the_weights_outside(zig: Workshop) -> None:
+    region = TARGET.regions["hifram"]
+    target = rig.replace(TARGET, regions={**TARGET.regions, "hifram": rig.replace(region, size=120_000)})
+    project = emit_project(lenet(), target, "cpu")
+    assert project.image is not None
+    assert len(project.image.blobs) < len(project.packed.layers)
+    assert_device(project.graph, zig.program(project), inputs_for(project.graph, 1, 3))
+
+
+@pytest.mark.parametrize("model", ["csr", "column"])
+def test_nothing_but_what_the_level_reads_is_fetched_and_nothing_else_matters(model: str, zig: Workshop) -> None:
+    """The working buffers hold noise before every inference; bytes on the bus are those that the plan counts."""
+    graph, backend = (lenet(), "cpu") if model == "csr" else (lenet_columns(), "lea")
+    project = emit_project(graph, TARGET, backend, external="all")
+    assert project.image is not None
+    program = zig.program(project)
+    board = Board(program, project.graph)
+    x = inputs_for(project.graph, 1, 3)[0]
+    board.infer(x, 0)  # the header is checked once
+    totals = []
+    for level in range(len(project.graph.levels)):
+        board.machine.write("sw_work", np.random.default_rng(level).bytes(project.plan.work.size))
+        before = board.machine.counters()
+        got = board.infer(x, level)
+        np.testing.assert_array_equal(got, reference.logits(project.graph, x[np.newaxis], level)[0])
+        spent = board.machine.counters() - before
+        reads = sum(
+            1 + -(-len(chunk[level]) // RUNS_AT_ONCE) + len(chunk[level])
+            for blob in project.image.blobs.values()
+            for chunk in blob.runs
+        )
+        bytes_ = sum(blob.bytes_read(level) for blob in project.image.blobs.values())
+        assert spent.spi_fram_bytes == bytes_ + 4 * reads
+        totals.append(spent.spi_fram_bytes)
+    assert totals[0] < 0.7 * totals[2]
+
+
+@pytest.mark.parametrize("model", ["csr", "column"])
+def test_steps_are_as_long_as_planned(model: str, zig: Workshop) -> None:
+    """No step of a fetch takes longer than the target allows, and their sum is the plan's within 3 %."""
+    assert TARGET.external is not None
+    graph, backend = (lenet(), "cpu") if model == "csr" else (lenet_columns(), "lea")
+    project = emit_project(graph, TARGET, backend, external="all")
+    assert project.image is not None
+    board = Board(zig.program(project), project.graph)
+    x = inputs_for(project.graph, 1, 3)[0]
+    board.infer(x, 0)
+    for level in range(len(project.graph.levels)):
+        cycles = rig.layer_cycles(board, x, level)
+        for layer, spent in zip(project.schedule.layers, cycles, strict=True):
+            if layer.fetch is not None:
+                assert spent == pytest.approx(layer.fetch.cycles(level, TARGET.external), rel=0.03)
+    board.machine.watch("sw_progress")
+    board.infer(x, 1)
+    log = board.machine.watch_log()
+    first = 0
+    for layer in project.schedule.layers:
+        if layer.fetch is not None:
+            for i in range(first + 1, first + layer.step_count):
+                assert log[i].cycles - log[i - 1].cycles <= TARGET.step_cycles
+        first += layer.step_count
+
+
+# --- another memory
+
+
+def test_another_memory_is_refused(zig: Workshop) -> None:
+    emitted, program = zig.build(lenet_columns(), backend="auto", external="all")
+    content = (program.parent / EXTERNAL).read_bytes()
+    x = inputs_for(emitted, 1, 3)[0]
+    board = Board(program, emitted)
+    board.feed(x)
+    machine = board.machine
+    machine.spi_fram_write(0, bytes(32))
+    before = machine.read("sw_output")
+    assert board.request(INFER) == ERR_EXTERNAL
+    assert board.word("sw_progress") == 0
+    assert machine.read("sw_output") == before
+    other, other_program = zig.build(lenet_columns(2), backend="auto", external="all")
+    assert len(other.nodes) == len(emitted.nodes)
+    machine.spi_fram_write(0, (other_program.parent / EXTERNAL).read_bytes())
+    assert board.request(INFER) == ERR_EXTERNAL
+    machine.spi_fram_write(0, content)
+    assert board.request(INFER) == 0
+    np.testing.assert_array_equal(board.logits(), reference.logits(emitted, x[np.newaxis], 0)[0])
+    assert board.request(SWITCH, 1) == 0
+
+
+def test_an_absent_memory_is_refused(zig: Workshop) -> None:
+    emitted, program = zig.build(lenet_columns(), backend="auto", external="all")
+    (program.parent / EXTERNAL).unlink()
+    assert Board(program, emitted).request(INFER) == ERR_EXTERNAL
+
+
+def test_a_memory_taken_away_under_an_inference(zig: Workshop) -> None:
+    """After the reboot nothing is computed with the wrong weights; with the right ones the inference goes on."""
+    emitted, program = zig.build(lenet_columns(), backend="auto", external="all")
+    content = (program.parent / EXTERNAL).read_bytes()
+    x = inputs_for(emitted, 1, 3)[0]
+    board = Board(program, emitted)
+    board.feed(x)
+    board.put("sw_request", INFER)
+    board.machine.run(max_cycles=900_000)
+    done = board.word("sw_progress")
+    assert done > 5
+    board.machine.reset(power_on=True)
+    board.machine.spi_fram_write(0, bytes(32))
+    board.put("sw_request", 0)
+    board.go("sw_idle")
+    assert board.word("sw_progress") == done
+    board.machine.spi_fram_write(0, content)
+    board.machine.reset(power_on=True)
+    board.go("sw_idle")
+    assert board.word("sw_progress") == 0
+    np.testing.assert_array_equal(board.logits(), reference.logits(emitted, x[np.newaxis], 0)[0])
+
+
+@needs_cc
+def test_the_host_program_refuses_another_file(host: Workshop) -> None:
+    emitted, program = host.build(lenet_columns(), backend="auto", external="all")
+    x = inputs_for(emitted, 1, 3).astype(np.int16).tobytes()
+    wrong = program.parent / "wrong.bin"
+    wrong.write_bytes(bytes(1000))
+    for arguments, status, message in (
+        ([], 3, "weights_external.bin"),
+        ([str(wrong)], 3, "weights_external.bin"),
+        ([str(wrong) + "x"], 2, "can't be read"),
+    ):
+        done = subprocess.run([str(program), "0", *arguments], input=x, capture_output=True, check=False)
+        assert done.returncode == status
+        assert message in done.stderr.decode()
+        assert not done.stdout
+
+
+# --- power failures
+
+
+CASES = {"csr": ("cpu", 1), "column sparsest": ("lea", 0), "column densest": ("lea", 1)}
+
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=list(CASES))
+def outside(request: pytest.FixtureRequest, zig: Workshop) -> Intermittent:
+    """All weights outside, chunks of a few bytes."""
+    backend, level = request.param
+    graph, target = (network(), small_steps(network())) if backend == "cpu" else (lea_network(), lea_target())
+    emitted, program = zig.build(graph, target, backend, "all")
+    project = emit_project(graph, target, backend, external="all")
+    assert sum(layer.step_count for layer in project.schedule.layers if layer.fetch) >= 6
+    return Intermittent(program, emitted, level)
+
+
+def test_a_cut_anywhere_is_survived(outside: Intermittent) -> None:
+    for loss in np.linspace(1, outside.cycles - 1, 150).astype(int).tolist():
+        outside.cut([loss])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_cuts_in_one_inference(outside: Intermittent, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    losses = rng.integers(1, outside.boot_cycles + outside.cycles // 3, int(rng.integers(2, 11))).tolist()
+    outside.cut(losses)
+
+
+def test_every_instruction_of_a_fetch_step(outside: Intermittent) -> None:
+    """From the start of the first fetch to the record of its first step, power is lost after each instruction."""
+    board = outside.start()
+    board.go("sw_fetch_weights_step")
+    done = board.word("sw_progress")
+    cuts = 0
+    while board.word("sw_progress") == done:
+        broken = board.fork()
+        broken.machine.reset(power_on=cuts % 3 > 0)
+        outside.finish(broken)
+        outside.check(broken, f"at {board.machine.where(board.machine.pc)}")
+        board.machine.run(max_instructions=1 if cuts < 250 else 7)
+        cuts += 1
+    assert cuts > 100
+
+
+def test_a_reset_without_power_loss_is_survived(outside: Intermittent) -> None:
+    """The memory may be in the middle of a command, with chip select low."""
+    for loss in np.linspace(1, outside.cycles - 1, 40).astype(int).tolist():
+        board = outside.start()
+        board.machine.run(max_cycles=loss)
+        board.machine.reset(power_on=False)
+        outside.finish(board)
+        outside.check(board, f"reset={loss}")
