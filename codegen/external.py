@@ -56,6 +56,10 @@ class ExternalBlob:
         own = sum(end - first for chunk in self.runs for first, end in chunk[level])
         return own + sum(ENTRY_BYTES + RUN_BYTES * len(chunk[level]) for chunk in self.runs)
 
+    def transfers(self, level: int) -> int:
+        """Commands on the bus at `level`."""
+        return sum(len(_sizes(chunk[level])) for chunk in self.runs)
+
     def cycles(self, level: int, memory: ExternalMemory) -> float:
         """Estimate of all its steps at `level`."""
         return sum(step_cycles(chunk[level], memory) for chunk in self.runs)
@@ -80,10 +84,15 @@ class ExternalImage:
 
 
 def step_cycles(runs: Iterable[Range], memory: ExternalMemory) -> float:
-    """Estimate of a step: its entry, its list, its runs."""
+    """Estimate of a step."""
+    return memory.step_cycles + sum(memory.cycles(size) for size in _sizes(runs))
+
+
+def _sizes(runs: Iterable[Range]) -> list[int]:
+    """Bytes of each transfer of a step: its entry, its list, its runs."""
     sizes = [end - first for first, end in runs]
     lists = [min(RUNS_AT_ONCE, len(sizes) - i) * RUN_BYTES for i in range(0, len(sizes), RUNS_AT_ONCE)]
-    return memory.step_cycles + sum(memory.cycles(size) for size in (ENTRY_BYTES, *lists, *sizes))
+    return [ENTRY_BYTES, *lists, *sizes]
 
 
 def level_ranges(packed: Packed | RowLayer, level: int) -> list[Range]:

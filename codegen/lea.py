@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from .column import SHIFT, cut_groups
-from .cost import cpu_cycles
+from .cost import fused_pool
 from .errors import TargetError
 from .ir import Graph, Node
 from .layers import LeaLayer, lea_kind
+from .layers.weighted import cpu_work
 from .ops import Conv2d
 from .target import TargetSpec
 
@@ -44,13 +45,22 @@ def plan_lea(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: b
     for node in graph.nodes:
         if node.params is None:
             continue
-        limit = sum(cpu_cycles(graph, node, target))
+        limit = sum(_on_cpu(graph, node, target))
         offers[node.name] = [
             offer
             for offer in sorted(candidates(graph, node, target, overlap), key=lambda c: c.total)
             if backend == "lea" or offer.total < limit
         ]
     return _within_tables(offers, (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2)
+
+
+def _on_cpu(graph: Graph, node: Node, target: TargetSpec) -> list[float]:
+    """Cycles of each level on the CPU, with the pool that the LEA could do as well."""
+    assert node.params is not None
+    pool = fused_pool(graph, node)
+    apart = graph.tensors[pool.output].size * target.prices["avgpool_2x2"] if pool else 0.0
+    levels = range(len(graph.levels))
+    return [cpu_work(graph, node, node.params.nnz(k)).cycles(target.prices, False) + apart for k in levels]
 
 
 def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str, LeaLayer]:

@@ -89,8 +89,8 @@ class TargetSpec:
     fram_reserve: int
     lea_stack_bytes: int
     step_cycles: int
-    costs: Mapping[str, float]
-    lea_costs: Mapping[str, float]
+    prices: Mapping[str, float]
+    joules: Mapping[str, float]
     external: ExternalMemory | None = None
 
     def __post_init__(self) -> None:
@@ -124,8 +124,15 @@ def _external(data: Mapping[str, Any]) -> ExternalMemory | None:
     if "external" not in data:
         return None
     e = data["external"]
-    costs = data["costs"]["external"]
-    return ExternalMemory(e["part"], e["bytes"], e["bus"], e["chip_select"], e["ucbrw"], costs["read"], costs["step"])
+    costs = data["cycles"]
+    read, step = costs["external_read"], costs["external_step"]
+    return ExternalMemory(e["part"], e["bytes"], e["bus"], e["chip_select"], e["ucbrw"], read, step)
+
+
+def _prices(data: Mapping[str, Any]) -> Mapping[str, float]:
+    """Cycles of the primitives; a byte on the external bus takes 8 bits of UCBRW cycles."""
+    external = {"external_byte": 8 * data["external"]["ucbrw"]} if "external" in data else {}
+    return data["cycles"] | external
 
 
 def boards() -> list[str]:
@@ -157,8 +164,8 @@ def load_target(name: str) -> TargetSpec:
             reserve["fram_bytes"],
             reserve.get("lea_stack_bytes", 0),
             data["steps"]["max_cycles"],
-            data["costs"]["cpu"],
-            data["costs"].get("lea", {}),
+            _prices(data),
+            data["energy"],
             _external(data),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..cost import Work
 from ..errors import UnsupportedOp
 from ..ir import Graph, Node, Tensor
 from ..ops import Op, WeightedOp
@@ -16,6 +17,7 @@ from ..packing import Packed, PackedModel
 from ..target import TargetSpec
 
 if TYPE_CHECKING:
+    from ..buffers import Buffer
     from ..external import ExternalBlob
     from ..memory import MemoryPlan
     from .columns import LeaLayer
@@ -150,6 +152,10 @@ class LayerKind:
         assert layer.node is not None and isinstance(layer.node.op, WeightedOp)
         return layer.packed.entries(level) * layer.node.op.uses(graph.tensors[layer.x].shape)
 
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Primitives of one inference at `level`; their prices are in `target.toml`."""
+        raise NotImplementedError
+
     def table_words(self, layer: Layer) -> int:
         """Words of low FRAM that describe its weights: biases, or groups, taps and counts."""
         return 0
@@ -185,6 +191,18 @@ def common(emission: Emission, layer: Layer) -> dict[str, Any]:
         "lo": c_int(y.lo),
         "hi": y.hi,
     }
+
+
+def border_work(buffer: Buffer) -> Work:
+    """Writing the zeros around the channels of an image (`sw_image_clear_border`)."""
+    top, left, bottom, right = buffer.border
+    work = Work()
+    if any(buffer.border):
+        between = buffer.shape[1] - 1 if left + right else 0
+        runs = between + (top + left > 0) + (bottom + right > 0)
+        words = buffer.plane - buffer.shape[1] * buffer.shape[2]
+        work.add(buffer.shape[0], border_run=runs, border_word=words)
+    return work
 
 
 def extent(tensor: Tensor) -> tuple[int, int]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..buffers import image_buffer
+from ..buffers import FAR, image_buffer
 from ..column import ColumnLayer, pack_column
-from ..cost import BLOCK_WORDS, LeaCosts, fused_pool
+from ..cost import BLOCK_WORDS, Command, Work, fused_pool
 from ..ir import Graph, Node
 from ..ops import Array, AvgPool, Conv2d, Op
 from ..target import TargetSpec
-from .base import Emission, Layer, Step, first_window
+from .base import Emission, Layer, Step, border_work, first_window
 from .columns import LeaKind, LeaLayer
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,16 @@ class Conv2dLea(LeaKind):
         """For each way to lay pixels out, with the pool behind it and without: the cheapest tile of each level."""
         assert isinstance(node.op, Conv2d) and node.params is not None
         packed = pack_column(node.name, node.params, len(graph.levels), rows, groups=node.op.groups)
-        costs = LeaCosts(target.lea_costs, target.lea_words, overlap)
         found = fused_pool(graph, node)
         for pool in (found, None) if found else (None,):
-            apart = graph.tensors[found.output].size * target.costs["avgpool_cycles"] if found and not pool else 0.0
+            apart = graph.tensors[found.output].size * target.prices["avgpool_2x2"] if found and not pool else 0.0
             for family in _families(graph, node, pool):
                 best: list[tuple[float, Tiling]] = []
                 for level in range(len(graph.levels)):
                     most = max(g.counts[level] for g in packed.groups)
                     offers = [t for t in family if t.words(most) <= target.lea_words and t.legal]
-                    priced = [(_Work(costs, node.op, t, pool).cycles(packed, level), t) for t in offers]
+                    works = [_work(node.op, t, pool, packed, level, target.lea_words, False) for t in offers]
+                    priced = [(w.cycles(target.prices, overlap), t) for w, t in zip(works, offers, strict=True)]
                     best += [min(priced, key=lambda p: p[0])] if priced else []
                 if len(best) < len(graph.levels):
                     continue
@@ -103,6 +106,16 @@ class Conv2dLea(LeaKind):
             for t in lea.tilings
         )
         return Layer(node.name, self.kind, node.input, output, steps, 0, node, lea.packed, lea)
+
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Tiles, and the border of the output."""
+        assert layer.node is not None and isinstance(layer.node.op, Conv2d) and layer.lea is not None
+        assert isinstance(layer.packed, ColumnLayer)
+        y = plan.buffer(layer.y)
+        tiling, pool = layer.lea.tilings[level], layer.lea.pool
+        work = _work(layer.node.op, tiling, pool, layer.packed, level, plan.lea_words, y.arena == FAR)
+        work.include(1, border_work(y).counts)
+        return work
 
     def overrun(self, layer: Layer) -> int:
         """An odd output row gets a column more, which may start behind the image; merged rows end with a window."""
@@ -136,49 +149,55 @@ class Conv2dLea(LeaKind):
         }
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What a convolution costs, in cycles."""
+def _work(op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, room: int, far: bool) -> Work:
+    """All tiles at `level`, with `room` words of LEA RAM; `far`: the output lies above 64 KB."""
+    work = Work()
+    counts = [g.counts[level] for g in packed.groups]
+    left = room - BLOCK_WORDS - tiling.rows * tiling.cols * (2 + max(counts))
+    stored = sum(n * g.rows for n, g in zip(counts, packed.groups, strict=True))
+    resident, both = stored <= left, 2 * max(counts) <= left
+    work.add(1, conv_layer=1, conv_group=len(counts))
+    if resident:
+        work.add(1, fetch=sum(g.rows for g in packed.groups), fetch_word=stored)
+    ph, pw = _pool_size(pool)
+    steps: dict[tuple[int, bool, int], int] = {}  # groups alike: taps, whether they gather, rows
+    for i, (n, group) in enumerate(zip(counts, packed.groups, strict=True)):
+        before = packed.groups[i - 1]
+        gathers = i == 0 or group.taps is not before.taps or group.base != before.base
+        key = (n, gathers, group.rows)
+        steps[key] = steps.get(key, 0) + 1
+    for rows, cols, often in tiling.tiles():
+        columns, results = rows * cols, (rows // ph) * (cols // pw)
+        clip = {"clip_call": 1.0, "clip_row": float(rows // ph), _clip(pool.op if pool else None): float(results)}
+        if far:
+            clip |= {"store_far": float(1 if cols // pw == cols else rows // ph), "store_far_word": float(results)}
+        for (n, gathers, filters), alike in steps.items():
+            tiles = often * alike
+            work.add(tiles, tile=1)
+            if gathers:
+                work.add(tiles, **_gather(op, tiling, n - len(packed.constants), rows, cols))
+            fetch = {"fetch": 1.0, "fetch_word": float(n)} if not resident else {}
+            work.add(tiles, **fetch, **clip)  # the first fetch and the last clip have no command to hide behind
+            beside = clip | (fetch if both else {})
+            if not both:
+                work.add(tiles * (filters - 1), **fetch)
+            accesses = columns + (n if fetch and both else 0)
+            work.commands.append(Command(tiles, n, columns, {}, 0))
+            if filters > 1:
+                work.commands.append(Command(tiles * (filters - 1), n, columns, beside, accesses))
+    return work
 
-    costs: LeaCosts
-    op: Conv2d
-    tiling: Tiling
-    pool: Node | None
 
-    def cycles(self, packed: ColumnLayer, level: int) -> float:
-        """All tiles at `level`."""
-        c, tiling = self.costs.costs, self.tiling
-        counts = [g.counts[level] for g in packed.groups]
-        room = self.costs.room - BLOCK_WORDS - tiling.rows * tiling.cols * (2 + max(counts))
-        resident = sum(n * g.rows for n, g in zip(counts, packed.groups, strict=True)) <= room
-        both = 2 * max(counts) <= room
-        total = float(c["layer"])
-        if resident:
-            total += sum(g.rows * self.costs.fetch(n) for n, g in zip(counts, packed.groups, strict=True))
-        for rows, cols, often in tiling.tiles():
-            tile, columns = 0.0, rows * cols
-            clip = c["clip_call"] + columns * c[_clip(self.pool.op if self.pool else None)]
-            for i, (n, group) in enumerate(zip(counts, packed.groups, strict=True)):
-                before = packed.groups[i - 1]
-                if i == 0 or group.taps is not before.taps or group.base != before.base:
-                    tile += self._gather(n - len(packed.constants), rows, cols)
-                fetch = 0.0 if resident else self.costs.fetch(n)
-                beside = fetch if both else 0.0
-                accesses = columns + (n if beside else 0)
-                tile += c["tile"] + group.rows * self.costs.row(n, columns, beside + clip, accesses)
-                tile += (fetch - beside) * (group.rows - 1)
-                if self.costs.overlap:  # the first fetch and the last clip have no command to hide behind
-                    tile += fetch + clip
-            total += often * tile
-        return total
-
-    def _gather(self, taps: int, rows: int, cols: int) -> float:
-        c = self.costs.costs
-        if self.tiling.merged:
-            rows, cols = 1, rows * cols
-        by_dma = self.op.stride[1] == 1
-        run = c["gather"] + c["gather_word"] * cols if by_dma else c["gather_cpu_word"] * cols
-        return taps * (c["gather_tap"] + rows * run)
+def _gather(op: Conv2d, tiling: Tiling, taps: int, rows: int, cols: int) -> dict[str, float]:
+    if tiling.merged:
+        rows, cols = 1, rows * cols
+    how = "gather" if op.stride[1] == 1 else "gather_cpu"
+    return {
+        "gather_call": 1.0,
+        "gather_tap": float(taps),
+        f"{how}_run": float(taps * rows),
+        f"{how}_word": float(taps * rows * cols),
+    }
 
 
 def _families(graph: Graph, node: Node, pool: Node | None) -> Iterator[list[Tiling]]:

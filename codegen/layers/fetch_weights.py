@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..cost import Work
 from ..errors import GraphError
 from ..external import ExternalBlob
-from ..ir import Node
+from ..ir import Graph, Node
 from .base import Emission, Layer, LayerKind, Step
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
 
 
 class FetchWeights(LayerKind):
@@ -39,6 +43,14 @@ class FetchWeights(LayerKind):
             "index": list(emission.packed.layers).index(b.node),
             "chunk": b.chunk,
         }
+
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Transfers of the runs that the level reads, cut where a chunk ends."""
+        assert layer.fetch is not None
+        work = Work()
+        transfers, size = layer.fetch.transfers(level), layer.fetch.bytes_read(level)
+        work.add(1, external_step=len(layer.steps[level]), external_read=transfers, external_byte=size)
+        return work
 
 
 FETCH_SUFFIX = " weights"

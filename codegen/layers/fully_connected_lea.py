@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..column import ColumnLayer, pack_column
-from ..cost import BLOCK_WORDS, LeaCosts
+from ..cost import BLOCK_WORDS, Command, Work
 from ..ir import Graph, Node
 from ..ops import Array
 from ..target import TargetSpec
 from .base import Emission, Layer, Step
 from .columns import LeaKind, LeaLayer
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
 
 
 class FullyConnectedLea(LeaKind):
@@ -35,8 +39,8 @@ class FullyConnectedLea(LeaKind):
         if tile < 2:
             return
         packed = replace(packed, tile=tile)
-        costs = LeaCosts(target.lea_costs, target.lea_words, overlap)
-        cycles = tuple(_cycles(costs, packed, level) for level in range(levels))
+        works = [_work(packed, level, target.lea_words) for level in range(levels)]
+        cycles = tuple(w.cycles(target.prices, overlap) for w in works)
         per_tile = cycles[-1] / max(-(-len(node.params.bias) // tile), 1)
         cut = min(max(int(target.step_cycles // per_tile), 1) * tile, rows)
         yield LeaLayer(node.name, self.kind, packed, cut, tile, (), None, cycles)
@@ -46,23 +50,31 @@ class FullyConnectedLea(LeaKind):
         steps = (tuple(Step((g.first, g.first + g.rows), (0, 1)) for g in lea.packed.groups),) * len(graph.levels)
         return Layer(node.name, self.kind, node.input, node.output, steps, lea.tile, node, lea.packed, lea)
 
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Tiles of weights."""
+        assert isinstance(layer.packed, ColumnLayer)
+        return _work(layer.packed, level, plan.lea_words)
+
     def tap_bytes(self, emission: Emission, layer: Layer, taps: Array) -> Array:
         """Inputs are words in a row."""
         return 2 * taps
 
 
-def _cycles(costs: LeaCosts, packed: ColumnLayer, level: int) -> float:
-    """All tiles at `level`."""
-    c, tile = costs.costs, packed.tile
-    total = float(c["layer"])
+def _work(packed: ColumnLayer, level: int, room: int) -> Work:
+    """All tiles at `level`, with `room` words of LEA RAM."""
+    work, tile = Work(), packed.tile
+    work.add(1, fc_layer=1)
     for group, members in packed.lists():
         n = group.counts[level]
-        total += n * c["gather_element"]
+        work.add(1, gather_element=n)
         words = n * tile
-        shared = max(2 * words - (costs.room - BLOCK_WORDS - 2 * tile - n), 0)
-        clip = c["clip_call"] + tile * c["clip"]
-        own = costs.fetch(words - shared)
-        late = costs.fetch(shared) if shared else 0.0
-        each = c["fc_tile"] + late + costs.row(n, tile, own + clip, words - shared + tile)
-        total += sum(c["tile"] + -(-packed.groups[i].rows // tile) * each for i in members)
-    return total
+        shared = max(2 * words - (room - BLOCK_WORDS - 2 * tile - n), 0)  # fetched when nothing runs
+        clip = {"clip_call": 1.0, "clip_row": 1.0, "clip": float(tile)}
+        own = {"fetch": 1.0, "fetch_word": float(words - shared)}
+        for i in members:
+            tiles = -(-packed.groups[i].rows // tile)
+            work.add(1, fc_group=1, **own, **clip)
+            work.add(tiles, **({"fetch": 1, "fetch_word": shared} if shared else {}))
+            work.commands.append(Command(1, n, tile, {}, 0))
+            work.commands.append(Command(tiles - 1, n, tile, own | clip, words - shared + tile))
+    return work

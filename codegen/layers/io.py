@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from ..cost import Work
 from ..ir import Graph
-from .base import Layer, LayerKind, Step, by_channel, extent
+from .base import Layer, LayerKind, Step, border_work, by_channel, extent
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
 
 LOAD, STORE = "<input>", "<output>"
 """Names of these layers; a node can hardly be called so."""
@@ -20,6 +26,15 @@ class Load(LayerKind):
         """One step for each channel of the input."""
         return Layer(LOAD, self.kind, graph.input, graph.input, by_channel(graph, graph.tensors[graph.input]))
 
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """A block transfer for each row."""
+        work = border_work(plan.buffer(layer.y))
+        channels, height, width = plan.buffer(layer.y).shape
+        work.add(
+            1, load_layer=1, load_channel=channels, load_row=channels * height, load_word=channels * height * width
+        )
+        return work
+
 
 class Store(LayerKind):
     """Logits and their argmax, handed over in one step."""
@@ -33,3 +48,9 @@ class Store(LayerKind):
         channels, rows = extent(graph.output)
         step = Step((0, channels), (0, rows))
         return Layer(STORE, self.kind, graph.output.name, graph.output.name, ((step,),) * len(graph.levels))
+
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Copy and argmax, word by word."""
+        work = Work()
+        work.add(1, store_layer=1, store_word=graph.output.size)
+        return work

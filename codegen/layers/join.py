@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..buffers import Buffer
+from ..cost import Work
 from ..ir import Graph, Node
 from ..ops import Add, Concat
 from ..ops.join import ALIGN
 from ..packing import Packed
 from ..target import TargetSpec
-from .base import Emission, Layer, LayerKind, Step, extent
+from .base import Emission, Layer, LayerKind, Step, border_work, extent
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
 
 
 class AddLayer(LayerKind):
@@ -37,6 +41,10 @@ class AddLayer(LayerKind):
         assert layer.node is not None and isinstance(layer.node.op, Add)
         a, b = (_term(emission, x, s) for x, s in zip(layer.reads, layer.node.op.shifts, strict=True))
         return {"a": a, "b": b, "y": _image(emission, layer.y)}
+
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Row by row."""
+        return _work("add", plan.buffer(layer.y))
 
 
 class ConcatLayer(LayerKind):
@@ -67,10 +75,21 @@ class ConcatLayer(LayerKind):
         parts = [_term(emission, x, s) for x, s in zip(layer.reads, shifts, strict=True)]
         return {"parts": parts, "y": _image(emission, layer.y)}
 
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Row by row."""
+        return _work("concat", plan.buffer(layer.y))
+
 
 def _channels(shape: tuple[int, ...], target: TargetSpec) -> int:
     """Channels of one step: the work of a step, or one."""
-    return min(max(int(target.step_cycles // (prod(shape[1:]) * target.costs["add_cycles"])), 1), shape[0])
+    return min(max(int(target.step_cycles // (prod(shape[1:]) * target.prices["add_word"])), 1), shape[0])
+
+
+def _work(kind: str, y: Buffer) -> Work:
+    channels, height, width = y.shape
+    work, rows = border_work(y), channels * height
+    work.add(1, **{f"{kind}_layer": 1, f"{kind}_row": rows, f"{kind}_word": rows * width})
+    return work
 
 
 def _layout(emission: Emission, tensor: str) -> tuple[Buffer, int, int, tuple[int, int, int]]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..cost import Work
+from ..ir import Graph
 from ..ops import Clip, Relu
-from .base import Emission, Layer, LayerKind, c_int
+from .base import Emission, Layer, LayerKind, border_work, c_int
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
 
 
 class ReluLayer(LayerKind):
@@ -20,3 +25,10 @@ class ReluLayer(LayerKind):
         y = emission.graph.tensors[layer.y]
         relu = layer.node is not None and isinstance(layer.node.op, Relu)
         return {"lo": c_int(max(y.lo, 0) if relu else y.lo)}
+
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Row by row."""
+        work = border_work(plan.buffer(layer.y))
+        channels, height, width = plan.buffer(layer.y).shape
+        work.add(1, relu_layer=1, relu_row=channels * height, relu_word=channels * height * width)
+        return work

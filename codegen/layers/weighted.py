@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..cost import Work
 from ..ir import Graph, Node
 from ..ops import Conv2d, FullyConnected
 from ..packing import Packed, PackedLayer
 from ..target import TargetSpec
-from .base import Emission, Layer, LayerKind, Scratch, Step, c_int, first_window
+from .base import Emission, Layer, LayerKind, Scratch, Step, border_work, c_int, first_window
+
+if TYPE_CHECKING:
+    from ..memory import MemoryPlan
 
 _MAX_OUTPUTS = 64
 """Of a step of a fully connected layer: each has a sum in `sw_acc`."""
@@ -57,7 +61,7 @@ class Conv2dLayer(_CpuLayer):
         """As many output rows as a step may take."""
         assert isinstance(packed, PackedLayer) and node.params is not None
         channels, height, width = graph.tensors[node.output].shape
-        window = _entries(node, packed) * target.costs["conv_tap_cycles"] + target.costs["conv_window_cycles"]
+        window = _entries(node, packed) * target.prices["conv2d_tap"] + target.prices["conv2d_window"]
         rows = min(max(int(target.step_cycles // (width * window)), 1), height)
         blocks = [(r, min(r + rows, height)) for r in range(0, height, rows)]
         steps = tuple(Step((c, c + 1), b) for c in range(channels) for b in blocks)
@@ -73,6 +77,15 @@ class Conv2dLayer(_CpuLayer):
             "group_filters": outputs // op.groups,
             "group_words": channels * x.plane,
         }
+
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """Filters are unpacked once, or once for each row of windows if they are longer than `sw_taps`."""
+        assert isinstance(layer.packed, PackedLayer) and layer.node is not None
+        work = border_work(plan.buffer(layer.y))
+        work.include(1, cpu_work(graph, layer.node, layer.packed.entries(level)).counts)
+        if layer.name in plan.staged:
+            work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
+        return work
 
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """The taps of a filter, one more so that a filter that fits is seen to end, and a row of sums."""
@@ -95,10 +108,18 @@ class FullyConnectedLayer(_CpuLayer):
         """As many outputs as a step may take."""
         assert isinstance(packed, PackedLayer) and node.params is not None
         (outputs,) = graph.tensors[node.output].shape
-        cycles = _entries(node, packed) * target.costs["dot_entry_cycles"] + 1
+        cycles = _entries(node, packed) * target.prices["dot_entry"] + 1
         rows = min(max(int(target.step_cycles // cycles), 1), outputs, _MAX_OUTPUTS)
         steps = tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows))
         return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
+
+    def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
+        """A dot product for each output."""
+        assert isinstance(layer.packed, PackedLayer) and layer.node is not None
+        work = cpu_work(graph, layer.node, layer.packed.entries(level))
+        if layer.name in plan.staged:
+            work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
+        return work
 
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """A sum for each output of a step."""
@@ -109,3 +130,16 @@ def _entries(node: Node, packed: PackedLayer) -> int:
     """Entries of the longest row."""
     assert node.params is not None
     return node.params.weight[0].size if packed.encoding == "dense" else packed.max_row_entries()
+
+
+def cpu_work(graph: Graph, node: Node, entries: int) -> Work:
+    """The kernels of a convolution or a fully connected layer with `entries` weights in all rows."""
+    assert node.params is not None
+    work, rows = Work(), len(node.params.bias)
+    if isinstance(node.op, Conv2d):
+        _, height, width = graph.tensors[node.output].shape
+        work.add(1, conv2d_layer=1, conv2d_filter=rows, conv2d_unpack=entries, conv2d_row=rows * height)
+        work.add(height * width, conv2d_window=rows, conv2d_tap=entries)
+    else:
+        work.add(1, dot_layer=1, dot_row=rows, dot_entry=entries)
+    return work
