@@ -18,24 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from .column import ColumnLayer
+from .blobs import blob_context
 from .errors import GraphFileError
-from .external import ExternalImage, build_image
+from .external import ExternalImage
 from .files import replace_folder
 from .image import Segment, to_intel_hex
 from .ir import Graph
 from .layers import KINDS, LOAD, Emission, common
-from .lea import plan_lea
-from .memory import MemoryPlan, place_tensors, plan_memory
-from .packing import Packed, PackedModel, pack_weights
-from .passes import fuse_relu
+from .memory import MemoryPlan
+from .packing import PackedModel
+from .plans import Plans, plan_project
 from .serialize import graph_arrays, graph_to_dict, load_graph, npz_bytes
-from .spill import choose_external
 from .target import TargetSpec
-from .tiling import Schedule, plan_schedule
+from .tiling import Schedule
 
 MANIFEST = "project.json"
 FORMAT = 1
@@ -73,14 +70,8 @@ def emit_project(
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
-    graph = fuse_relu(graph)
-    lea = plan_lea(graph, target, backend, overlap)
-    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()})
-    blobs = [_blob_context(p, i) for i, p in enumerate(packed.layers.values())]
-    far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
-    image = _external_image(graph, packed, target, external, blobs, target.regions["hifram"].size - far_bytes)
-    schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)
-    plan = plan_memory(graph, schedule, packed, target)
+    plans = plan_project(graph, target, backend, overlap, external)
+    graph, packed, schedule, plan, image = plans.graph, plans.packed, plans.schedule, plans.memory, plans.image
     emission = Emission(graph, packed, plan)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
     arrays = npz_bytes(graph_arrays(graph))
@@ -95,7 +86,7 @@ def emit_project(
         "generator": f"swtrain {_version()}",
         "digest": digest,
         "layers": [common(emission, layer) | KINDS[layer.kind].context(emission, layer) for layer in schedule.layers],
-        "blobs": blobs,
+        "blobs": [blob_context(p, i) for i, p in enumerate(packed.layers.values())],
         "image": image,
         "sources": _collect(["src/sw_run.c"], (KINDS[layer.kind].sources for layer in schedule.layers)),
         "kernels": _collect([], (KINDS[layer.kind].kernels for layer in schedule.layers)),
@@ -106,7 +97,7 @@ def emit_project(
         for name in ("model.c", "model.h", "weights.S", "project.mk")
     }
     files["graph.json"], files["graph.npz"] = structure, arrays
-    manifest = _manifest(graph, target, schedule, packed, plan, context)
+    manifest = _manifest(plans, context)
     if image is not None:
         files[EXTERNAL] = image.data
         files[EXTERNAL.replace(".bin", ".hex")] = to_intel_hex([Segment(0, image.data)])
@@ -250,57 +241,6 @@ def _collect(first: list[str], lists: Iterable[tuple[str, ...]]) -> list[str]:
     return list(dict.fromkeys([*first, *(name for names in lists for name in names)]))
 
 
-def _lines(values: np.ndarray[Any, Any], per_line: int = 16) -> list[str]:
-    items = [str(int(v)) for v in values]
-    return [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]
-
-
-def _blob_context(packed: Packed, index: int) -> dict[str, Any]:
-    """Index, name, comment and parts `(directive, lines)` of a blob."""
-    if isinstance(packed, ColumnLayer):
-        parts = [(".short", _lines(packed.blob))]
-    else:
-        counts = ".byte" if packed.count_bytes == 1 else ".short"
-        parts = [
-            (".short", _lines(packed.weights)),
-            (counts, _lines(packed.counts.reshape(-1))),
-            (".byte", _lines(packed.deltas, 24)),
-        ]
-        if (packed.deltas_offset + len(packed.deltas)) % 2:
-            parts.append((".byte", ["0"]))
-    return {
-        "index": index,
-        "name": packed.node,
-        "encoding": packed.encoding,
-        "bytes": packed.blob_bytes,
-        "parts": parts,
-    }
-
-
-def _blob_bytes(parts: Iterable[tuple[str, list[str]]]) -> bytes:
-    """The bytes that the assembler makes of the parts of a blob."""
-    types = {".short": "<u2", ".byte": "u1"}
-    return b"".join(
-        (np.array(", ".join(lines).split(", "), np.int64) if lines else np.zeros(0, np.int64))
-        .astype(types[directive])
-        .tobytes()
-        for directive, lines in parts
-    )
-
-
-def _external_image(
-    graph: Graph, packed: PackedModel, target: TargetSpec, mode: str, blobs: list[dict[str, Any]], room: int
-) -> ExternalImage | None:
-    """The image of the external memory, if any weights lie there because `room` bytes of high FRAM are too few."""
-    levels = len(graph.levels)
-    names = choose_external(packed, levels, target, mode, room)
-    if not names:
-        return None
-    assert target.external is not None
-    contents = {b["name"]: _blob_bytes(b["parts"]) for b in blobs}
-    return build_image({n: (packed.layers[n], contents[n]) for n in names}, levels, target, target.external)
-
-
 def _external_manifest(image: ExternalImage, target: TargetSpec, plan: MemoryPlan) -> dict[str, Any]:
     assert target.external is not None
     levels = range(int.from_bytes(image.data[6:8], "little"))
@@ -332,20 +272,16 @@ def _storage(plan: MemoryPlan, tensor: str) -> dict[str, Any]:
     return {"arena": ARENAS[b.arena], "data": b.data, "pitch": b.pitch, "plane": b.plane, "shape": list(b.shape)}
 
 
-def _manifest(
-    graph: Graph,
-    target: TargetSpec,
-    schedule: Schedule,
-    packed: PackedModel,
-    plan: MemoryPlan,
-    context: Mapping[str, Any],
-) -> dict[str, Any]:
+def _manifest(plans: Plans, context: Mapping[str, Any]) -> dict[str, Any]:
+    graph, packed, plan = plans.graph, plans.packed, plans.memory
     count = len(graph.levels)
+    cycles = [plans.cycles(k) for k in range(count)]
+    joules = [plans.joules(k) for k in range(count)]
     return {
         "format": FORMAT,
         "generator": context["generator"],
         "model": graph.name,
-        "target": target.name,
+        "target": plans.target.name,
         "digest": context["digest"],
         "input": LOAD,
         "sources": context["sources"],
@@ -366,8 +302,10 @@ def _manifest(
                 "weight_bytes": [layer.packed.weight_bytes(k) if layer.packed else 0 for k in range(count)],
                 "index_bytes": [layer.packed.index_bytes(k) if layer.packed else 0 for k in range(count)],
                 "staged": layer.name in plan.staged,
+                "predicted_cycles": [round(c[i]) for c in cycles],
+                "predicted_j": [float(f"{j[i]:.4g}") for j in joules],
             }
-            for layer in schedule.layers
+            for i, layer in enumerate(plans.schedule.layers)
         ],
         "weight_bytes": [packed.weight_bytes(k) for k in range(count)],
         "index_bytes": [packed.index_bytes(k) for k in range(count)],

@@ -132,7 +132,7 @@ def _external(data: Mapping[str, Any]) -> ExternalMemory | None:
 def _prices(data: Mapping[str, Any]) -> Mapping[str, float]:
     """Cycles of the primitives; a byte on the external bus takes 8 bits of UCBRW cycles."""
     external = {"external_byte": 8 * data["external"]["ucbrw"]} if "external" in data else {}
-    return data["cycles"] | external
+    return {**data["cycles"], **external}
 
 
 def boards() -> list[str]:

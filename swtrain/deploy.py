@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -27,11 +27,9 @@ from numpy.typing import NDArray
 
 import codegen.build
 from codegen import reference
-from codegen.cost import cpu_cycles
 from codegen.emit import ProjectFolder, external_content, read_project
 from codegen.ir import Graph
-from codegen.lea import plan_lea
-from codegen.passes import fuse_relu
+from codegen.plans import plan_project
 from codegen.target import TargetSpec
 from sim import Counters, EnergyModel, Machine, Stop
 
@@ -90,23 +88,11 @@ class Switch:
 def predict_cycles(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True) -> tuple[float, ...]:
     """Cycles that the cost model expects of one inference, for each level.
 
-    Layers with weights and the pools that follow them, on the back ends that the planner chooses. Copying the input in
-    and the logits out is left out, and so are layers without weights of their own.
-
     Raises:
-        TargetError: as `plan_lea`.
+        TargetError, DoesNotFit, UnsupportedOp, GraphError: as `plan_project`.
     """
-    graph = fuse_relu(graph)
-    lea = plan_lea(graph, target, backend, overlap)
-    total = [0.0] * len(graph.levels)
-    for node in graph.nodes:
-        if node.params is None:
-            continue
-        choice = lea.get(node.name)
-        pool = 0.0 if choice is None else choice.pool_cycles
-        for k, cycles in enumerate(cpu_cycles(graph, node, target) if choice is None else choice.cycles):
-            total[k] += cycles + pool
-    return tuple(total)
+    plans = plan_project(graph, target, backend, overlap)
+    return tuple(sum(plans.cycles(k)) for k in range(len(plans.graph.levels)))
 
 
 def quantized_inputs(graph: Graph, dataset: Dataset, pixels: NDArray[np.uint8]) -> Int16:
@@ -148,13 +134,13 @@ def run_host(
 class Device:
     """A project's ELF on a simulated board, booted and idle."""
 
-    def __init__(self, project: ProjectFolder, elf: Path, energy: str) -> None:
+    def __init__(self, project: ProjectFolder, elf: Path, energy: str, lea: Mapping[str, object] | None = None) -> None:
         self.project = project
         try:
             self.energy = EnergyModel.load(energy if energy.isidentifier() else "")
         except ValueError as e:
             raise DeviceError(f"energy set {energy!r}: {e}") from e
-        self.machine = Machine(project.manifest["target"])
+        self.machine = Machine(project.manifest["target"], lea=lea)
         self.machine.load(elf)
         content = external_content(project)
         if content is not None:

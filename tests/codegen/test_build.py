@@ -30,7 +30,7 @@ TARGET = load_target("msp430fr5994")
 
 
 def write(graph: Graph, folder: Path) -> Path:
-    write_project(emit_project(graph, TARGET), folder)
+    write_project(emit_project(graph, TARGET, "cpu"), folder)
     return folder
 
 

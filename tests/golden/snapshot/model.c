@@ -17,7 +17,7 @@ SW_NVM int16_t sw_arena[72] = {0};
 // Scratch, lost in a power failure and made again by each layer's prepare function.
 SW_NOINIT sw_tap_t sw_taps[1];
 const uint16_t sw_taps_capacity = 1;
-SW_NOINIT int32_t sw_acc[3];
+SW_NOINIT int32_t sw_acc[1];
 SW_LEARAM int16_t sw_lea_ram[1892];
 const uint16_t sw_lea_words = 1892;
 const uint16_t sw_lea_overlap = 1;
@@ -79,16 +79,19 @@ static const sw_pool_layer_t layer_2 = {
 };
 
 // fully_connected5: fully_connected (4,) -> (3,)
-static const int32_t bias_3[] = {1, 2, 3};
-static const sw_fully_connected_t layer_3 = {
-    .x = sw_lea_ram + 0,
-    .stage = {sw_arena + 0, 4},
+static const int16_t constants_3[] = {16384};
+static const uint16_t taps_3_0[] = {0, 2, 4, 6, 6};
+static const uint16_t counts_3_0[] = {6, 6};
+static const sw_column_group_t groups_3[] = {
+    {0, 0, 3, 6, 0, taps_3_0, counts_3_0},
+};
+static const sw_fully_connected_lea_t layer_3 = {
+    .x = sw_arena + 0,
     .y = sw_arena + 4,
-    .weights = {1, SW_DENSE, 1, 4, 24, 24},
-    .bias = bias_3,
-    .requant = {15, -32767 - 1, 32767},
-    .rows = 3,
-    .rows_per_step = 3,
+    .columns = {1, 1, groups_3, 1, constants_3},
+    .tile = 4,
+    .lo = -32767 - 1,
+    .hi = 32767,
 };
 
 // <output>: store
@@ -98,7 +101,7 @@ const sw_layer_t sw_layers[] = {
     {sw_load_prepare, sw_load_step, &layer_0, 1},
     {sw_conv2d_lea_prepare, sw_conv2d_lea_step, &layer_1, 1},
     {sw_pool_prepare, sw_pool_step, &layer_2, 2},
-    {sw_fully_connected_prepare, sw_fully_connected_step, &layer_3, 1},
+    {sw_fully_connected_lea_prepare, sw_fully_connected_lea_step, &layer_3, 1},
     {sw_store_prepare, sw_store_step, &layer_4, 1},
 };
 const uint16_t sw_layer_count = 5;

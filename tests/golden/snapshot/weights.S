@@ -46,10 +46,11 @@ SYMBOL(sw_arenas):
     ALIGN(1)
 blob_0:
     .short 10, 0, 0, 0, -19, -724, 84, -1403, -14, -1515, 2959, -1846, 2291, 0, 0, 0
-    // fully_connected5: dense, 24 bytes
+    // fully_connected5: column, 48 bytes
     ALIGN(1)
 blob_1:
-    .short 1325, -783, -66, -2978, 705, 1980, 982, -2074, 202, -1395, 2789, 2281
+    .short 2, 4, 6, 0, 1325, 705, 202, 0, -783, 1980, -1395, 0, -66, 982, 2789, 0
+    .short -2978, -2074, 2281, 0, 0, 0, 0, 0
 #if defined(__linux__) && defined(__ELF__)
     .section .note.GNU-stack,"",@progbits
 #endif

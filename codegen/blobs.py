@@ -1,0 +1,52 @@
+"""Packed weights as assembler data, and as the bytes that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .column import ColumnLayer
+from .packing import Packed
+
+
+def blob_context(packed: Packed, index: int) -> dict[str, Any]:
+    """Index, name, comment and parts `(directive, lines)` of a blob."""
+    return {
+        "index": index,
+        "name": packed.node,
+        "encoding": packed.encoding,
+        "bytes": packed.blob_bytes,
+        "parts": _parts(packed),
+    }
+
+
+def blob_bytes(packed: Packed) -> bytes:
+    """What the assembler makes of it."""
+    types = {".short": "<u2", ".byte": "u1"}
+    return b"".join(
+        (np.array(", ".join(lines).split(", "), np.int64) if lines else np.zeros(0, np.int64))
+        .astype(types[directive])
+        .tobytes()
+        for directive, lines in _parts(packed)
+    )
+
+
+def _parts(packed: Packed) -> Iterable[tuple[str, list[str]]]:
+    if isinstance(packed, ColumnLayer):
+        return [(".short", _lines(packed.blob))]
+    counts = ".byte" if packed.count_bytes == 1 else ".short"
+    parts = [
+        (".short", _lines(packed.weights)),
+        (counts, _lines(packed.counts.reshape(-1))),
+        (".byte", _lines(packed.deltas, 24)),
+    ]
+    if (packed.deltas_offset + len(packed.deltas)) % 2:
+        parts.append((".byte", ["0"]))
+    return parts
+
+
+def _lines(values: np.ndarray[Any, Any], per_line: int = 16) -> list[str]:
+    items = [str(int(v)) for v in values]
+    return [", ".join(items[i : i + per_line]) for i in range(0, len(items), per_line)]

@@ -1,0 +1,88 @@
+"""All planning of a graph for a target, and what the result is expected to cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .blobs import blob_bytes
+from .cost import Work
+from .external import ExternalImage, build_image
+from .ir import Graph
+from .layers import KINDS
+from .lea import plan_lea
+from .memory import MemoryPlan, place_tensors, plan_memory
+from .packing import PackedModel, pack_weights
+from .passes import fuse_relu
+from .spill import choose_external
+from .target import TargetSpec
+from .tiling import Schedule, plan_schedule
+
+
+@dataclass(frozen=True)
+class Plans:
+    """A graph with relus fused, and how it will run.
+
+    Attributes:
+        overlap: CPU and DMA work while the LEA runs.
+        image: of the external memory, if weights lie there.
+    """
+
+    graph: Graph
+    target: TargetSpec
+    overlap: bool
+    packed: PackedModel
+    schedule: Schedule
+    memory: MemoryPlan
+    image: ExternalImage | None = None
+
+    def work(self, level: int) -> list[Work]:
+        """Primitives of each layer at `level`."""
+        layers = self.schedule.layers
+        return [KINDS[layer.kind].work(self.graph, layer, level, self.memory) for layer in layers]
+
+    def cycles(self, level: int) -> list[float]:
+        """Expected cycles of each layer at `level`."""
+        return [w.cycles(self.target.prices, self.overlap) for w in self.work(level)]
+
+    def joules(self, level: int) -> list[float]:
+        """Expected energy of each layer at `level`."""
+        prices, joules = self.target.prices, self.target.joules
+        return [
+            joules["cycle"] * w.cycles(prices, self.overlap) + joules["lea"] * w.lea_cycles(prices)
+            for w in self.work(level)
+        ]
+
+
+def plan_project(
+    graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True, external: str = "auto"
+) -> Plans:
+    """Choose back ends and encodings, pack, cut into steps and place everything.
+
+    Args:
+        backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
+        overlap: CPU and DMA work while the LEA runs; changes time, never bits.
+        external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
+
+    Raises:
+        TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
+    """
+    graph = fuse_relu(graph)
+    lea = plan_lea(graph, target, backend, overlap)
+    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()})
+    far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
+    image = _external_image(graph, packed, target, external, target.regions["hifram"].size - far_bytes)
+    schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)
+    return Plans(graph, target, overlap, packed, schedule, plan_memory(graph, schedule, packed, target), image)
+
+
+def _external_image(
+    graph: Graph, packed: PackedModel, target: TargetSpec, mode: str, room: int
+) -> ExternalImage | None:
+    """The image of the external memory, if any weights lie there because `room` bytes of high FRAM are too few."""
+    levels = len(graph.levels)
+    names = choose_external(packed, levels, target, mode, room)
+    if not names:
+        return None
+    assert target.external is not None
+    contents = {n: (packed.layers[n], blob_bytes(packed.layers[n])) for n in names}
+    return build_image(contents, levels, target, target.external)
