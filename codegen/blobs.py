@@ -36,14 +36,14 @@ def blob_bytes(packed: Packed) -> bytes:
 def _parts(packed: Packed) -> Iterable[tuple[str, list[str]]]:
     if isinstance(packed, ColumnLayer):
         return [(".short", _lines(packed.blob))]
-    counts = ".byte" if packed.count_bytes == 1 else ".short"
-    parts = [
-        (".short", _lines(packed.weights)),
-        (counts, _lines(packed.counts.reshape(-1))),
-        (".byte", _lines(packed.deltas, 24)),
-    ]
-    if (packed.deltas_offset + len(packed.deltas)) % 2:
-        parts.append((".byte", ["0"]))
+    parts = []
+    for values, size in (
+        (packed.weights, packed.weight_size),
+        (packed.counts.reshape(-1), packed.count_bytes),
+        (packed.index, 1),
+    ):
+        padded = np.append(values, 0) if size * len(values) % 2 else values
+        parts.append((".byte", _lines(padded, 24)) if size == 1 else (".short", _lines(padded)))
     return parts
 
 

@@ -58,19 +58,25 @@ class CProject:
 
 
 def emit_project(
-    graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True, external: str = "auto"
+    graph: Graph,
+    target: TargetSpec,
+    backend: str = "auto",
+    overlap: bool = True,
+    external: str = "auto",
+    encoding: str | Mapping[str, str] = "auto",
 ) -> CProject:
     """Plan, pack and write `graph` as a C project for `target`.
 
     Args:
         backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
+        encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
-    plans = plan_project(graph, target, backend, overlap, external)
+    plans = plan_project(graph, target, backend, overlap, external, encoding)
     graph, packed, schedule, plan, image = plans.graph, plans.packed, plans.schedule, plans.memory, plans.image
     emission = Emission(graph, packed, plan)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
@@ -89,7 +95,7 @@ def emit_project(
         "blobs": [blob_context(p, i) for i, p in enumerate(packed.layers.values())],
         "image": image,
         "sources": _collect(["src/sw_run.c"], (KINDS[layer.kind].sources for layer in schedule.layers)),
-        "kernels": _collect([], (KINDS[layer.kind].kernels for layer in schedule.layers)),
+        "kernels": _collect([], (KINDS[layer.kind].kernels_of(layer) for layer in schedule.layers)),
         "board_sources": _collect([], (KINDS[layer.kind].board_sources for layer in schedule.layers)),
     }
     files: dict[str, str | bytes] = {

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .column import ColumnLayer
 from .encodings.base import RowLayer
 from .errors import DoesNotFit
-from .packing import Packed, PackedLayer
+from .packing import Packed
 from .target import ExternalMemory, TargetSpec
 
 MAGIC, VERSION = b"SWXF", 1
@@ -95,15 +95,11 @@ def _sizes(runs: Iterable[Range]) -> list[int]:
     return [ENTRY_BYTES, *lists, *sizes]
 
 
-def level_ranges(packed: Packed | RowLayer, level: int) -> list[Range]:
+def level_ranges(packed: Packed, level: int) -> list[Range]:
     """Bytes of the blob that the kernels read at `level`, in order."""
     if isinstance(packed, ColumnLayer):
         return _column_ranges(packed, level)
-    if isinstance(packed, PackedLayer) and packed.encoding == "csr":
-        return _csr_ranges(packed, level)
-    if isinstance(packed, RowLayer):
-        return _row_ranges(packed, level)
-    return [(0, packed.blob_bytes)]
+    return _row_ranges(packed, level)
 
 
 def _column_ranges(packed: ColumnLayer, level: int) -> list[Range]:
@@ -114,17 +110,6 @@ def _column_ranges(packed: ColumnLayer, level: int) -> list[Range]:
         pitch, used = 2 * len(group.weights) * width, 2 * group.counts[level] * width
         found += [(offset + pitch * i, offset + pitch * i + used) for i in range(-(-group.rows // width))]
     return found
-
-
-def _csr_ranges(packed: PackedLayer, level: int) -> list[Range]:
-    """The first entries of every row, as weights and as deltas, and all counts."""
-    weights, deltas, first = [], [], 0
-    for row in packed.counts:
-        used, entries = int(row[: level + 1].sum()), int(row.sum())
-        weights.append((2 * first, 2 * (first + used)))
-        deltas.append((packed.deltas_offset + first, packed.deltas_offset + first + used))
-        first += entries
-    return [*weights, (packed.counts_offset, packed.deltas_offset), *deltas]
 
 
 def _row_ranges(packed: RowLayer, level: int) -> list[Range]:

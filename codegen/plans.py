@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .blobs import blob_bytes
@@ -54,7 +55,12 @@ class Plans:
 
 
 def plan_project(
-    graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True, external: str = "auto"
+    graph: Graph,
+    target: TargetSpec,
+    backend: str = "auto",
+    overlap: bool = True,
+    external: str = "auto",
+    encoding: str | Mapping[str, str] = "auto",
 ) -> Plans:
     """Choose back ends and encodings, pack, cut into steps and place everything.
 
@@ -62,13 +68,14 @@ def plan_project(
         backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
+        encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
     graph = fuse_relu(graph)
     lea = plan_lea(graph, target, backend, overlap)
-    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()})
+    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()}, encoding)
     far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
     image = _external_image(graph, packed, target, external, target.regions["hifram"].size - far_bytes)
     schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)

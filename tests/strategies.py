@@ -117,6 +117,25 @@ def _mixed(rng: np.random.Generator, shape: tuple[int, ...], levels: int, pruned
     return index
 
 
+def legal_indices(rng: np.random.Generator, name: str, shape: tuple[int, ...], levels: int) -> Array:
+    """Level indices that encoding `name` can store."""
+    rows, channels = shape[0], shape[1]
+    match name:
+        case "dense":
+            return np.zeros(shape, int)
+        case "row":
+            enters = rng.choice([*range(levels), NEVER], rows)
+            return np.broadcast_to(enters.reshape(-1, *[1] * (len(shape) - 1)), shape)
+        case "channel":
+            enters = rng.choice([*range(levels), NEVER], channels)
+            return np.broadcast_to(enters.reshape(1, -1, *[1] * (len(shape) - 2)), shape)
+        case "pattern":
+            arrangements = rng.choice([*range(levels), NEVER], (int(rng.integers(1, 30)), *shape[2:]))
+            return arrangements[rng.integers(0, len(arrangements), shape[:2])]
+        case _:
+            return level_indices(rng, shape, levels, str(rng.choice(SPARSITIES)))
+
+
 def weights_for(
     rng: np.random.Generator,
     shape: tuple[int, ...],

@@ -15,13 +15,17 @@ from ..ir import Params
 from ..ops import Array
 from . import bitmap, block, channel, csr, dense, pattern, row
 from .base import RowLayer
+from .kernels import dot_kernel, kernel_unit, taps_kernel
 
-__all__ = ["ENCODINGS", "RowLayer", "decode", "encode"]
+__all__ = ["BYTE_ENCODINGS", "ENCODINGS", "RowLayer", "decode", "dot_kernel", "encode", "kernel_unit", "taps_kernel"]
 
 _MODULES = {m.__name__.rpartition(".")[2]: m for m in (dense, csr, block, channel, row, pattern, bitmap)}
 
 ENCODINGS = tuple(_MODULES)
 """Names of all encodings of the CPU."""
+
+BYTE_ENCODINGS = ("dense", "csr", "row")
+"""Those that have kernels for weights of 8 bits."""
 
 
 def encode(name: str, node: str, params: Params, levels: int, weight_bits: int = 16, **settings: int) -> RowLayer:
@@ -38,6 +42,8 @@ def encode(name: str, node: str, params: Params, levels: int, weight_bits: int =
     """
     if name not in _MODULES:
         raise GraphError(f"encoding {name!r} is unknown; choose one of {', '.join(ENCODINGS)}")
+    if weight_bits == 8 and name not in BYTE_ENCODINGS:
+        raise GraphError(f"{node}: {name} has no kernels for weights of 8 bits; use {' or '.join(BYTE_ENCODINGS)}")
     make: Callable[..., RowLayer] = _MODULES[name].encode
     packed = make(node, params, levels, weight_bits, **settings)
     verify(packed, params, levels)

@@ -15,7 +15,7 @@ from ..errors import DoesNotFit
 from ..ops import Array
 
 MAX_RUN = 2**15 - 1
-"""Weights of one row and level that a kernel counts."""
+"""Weights of one row that a kernel counts."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,17 @@ class RowLayer:
         encoding: name of the module that made it.
         rows, cols: output channels, and weights of each when nothing is pruned.
         weights: int16 or int8, all rows and levels in order, padding included.
-        counts: `(rows, levels)` weights that each level adds to each row, padding included; `(1, levels)` if all rows
-            share counts and index; `(rows, 0)` if every weight is stored.
+        counts: `(rows, levels)` weights that each level adds to each row, padding included; `(1, levels)` if
+            `shared`; `(rows, 0)` if every weight is stored.
         index: uint8, the index of all rows and levels in order.
         unit: weights that one code of the index places.
         run_bytes: bytes of the index for each level of each row, whatever its count.
         word_weights: weights that each two bytes of the index place besides; 0: no such words.
+        shared: all rows have the same counts and index, which are stored once.
         patterns: for each code, the taps of a kernel that it stands for (`pattern` only).
 
     Raises:
-        DoesNotFit: a row has more weights in one level than a kernel can count.
+        DoesNotFit: a row has more weights than a kernel can count, padding included.
     """
 
     node: str
@@ -49,20 +50,13 @@ class RowLayer:
     unit: int = 1
     run_bytes: int = 0
     word_weights: int = 0
+    shared: bool = False
     patterns: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        longest = int(self.counts.max(initial=0)) if self.counts.size else self.cols
+        longest = max(int(self.counts.max(initial=0)), self.cols)
         if longest > MAX_RUN:
-            raise DoesNotFit(
-                f"{self.node}: a row has {longest:,} weights at one level; {self.encoding} allows {MAX_RUN:,}; "
-                "split the layer or prune it further"
-            )
-
-    @property
-    def shared(self) -> bool:
-        """True if all rows have the same counts and index, which are stored once."""
-        return len(self.counts) < self.rows
+            raise DoesNotFit(f"{self.node}: a row has {longest:,} weights; kernels count {MAX_RUN:,}; split the layer")
 
     @property
     def weight_size(self) -> int:
@@ -108,6 +102,14 @@ class RowLayer:
         used = int(self.counts[:, : level + 1].sum())
         return used * self.rows if self.shared else used
 
+    def nonzero(self, level: int) -> int:
+        """Weights that `level` reads and that are not 0."""
+        if not self.counts.shape[1]:
+            return int(np.count_nonzero(self.weights))
+        counts = np.broadcast_to(self.counts, (self.rows, self.counts.shape[1])).reshape(-1)
+        levels = np.tile(np.arange(self.counts.shape[1]), self.rows)
+        return int(np.count_nonzero(self.weights[np.repeat(levels, counts) <= level]))
+
     def weight_bytes(self, level: int) -> int:
         """Bytes of weights that `level` reads, padding included."""
         return self.weight_size * self.entries(level)
@@ -115,8 +117,13 @@ class RowLayer:
     def index_bytes(self, level: int) -> int:
         """Bytes of the index and of counts that `level` reads."""
         counts = self.counts[:, : level + 1]
-        tables = 2 * sum(len(p) + 1 for p in self.patterns)
-        return counts.size * self.count_bytes + sum(self.run_index_bytes(int(n)) for n in counts.flat) + tables
+        runs = sum(self.run_index_bytes(int(n)) for n in counts.flat)
+        return counts.size * self.count_bytes + runs + 2 * self.table_words
+
+    @property
+    def table_words(self) -> int:
+        """Words of the table of patterns, in low FRAM."""
+        return 1 + sum(1 + len(p) for p in self.patterns) if self.patterns else 0
 
     def max_row_entries(self) -> int:
         """Weights of the longest row at the densest level."""

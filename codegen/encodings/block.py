@@ -19,7 +19,7 @@ def encode(node: str, params: Params, levels: int, weight_bits: int = 16, unit: 
 
     Raises:
         GraphError: `unit` is not one of `UNITS`.
-        DoesNotFit: a row has more weights in one level than a kernel can count.
+        DoesNotFit: a row has more weights than a kernel can count.
     """
     if unit not in UNITS:
         raise GraphError(f"{node}: a block of {unit} weights is not possible; choose one of {UNITS}")

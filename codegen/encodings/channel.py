@@ -21,7 +21,7 @@ def encode(node: str, params: Params, levels: int, weight_bits: int = 16) -> Row
 
     Raises:
         GraphError: rows differ in what enters at which level.
-        DoesNotFit: a row has more weights in one level than a kernel can count.
+        DoesNotFit: a row has more weights than a kernel can count.
     """
     rows = len(params.bias)
     weight, level_index = params.weight.reshape(rows, -1), params.level_index.reshape(rows, -1)
@@ -31,25 +31,16 @@ def encode(node: str, params: Params, levels: int, weight_bits: int = 16) -> Row
     unit = _unit(first)
     counts = np.zeros((1, levels), np.uint16)
     order: list[Array] = [np.zeros(0, np.int64)]
-    index: list[Array] = [np.zeros(0, np.uint8)]
+    index: list[Array] = []
     for level in range(levels):
         positions, codes = encode_run(first == level, unit)
         order.append(positions)
         index.append(codes)
         counts[0, level] = len(positions)
     positions = np.concatenate(order)
-    values = np.where(positions >= 0, weight[:, positions], 0).reshape(-1)
-    return RowLayer(
-        node,
-        "channel",
-        rows,
-        len(first),
-        stored(values, weight_bits),
-        counts,
-        np.concatenate(index),
-        unit,
-        word_weights=WORD_CODES * unit,
-    )
+    values = stored(np.where(positions >= 0, weight[:, positions], 0).reshape(-1), weight_bits)
+    bits, per_word = np.concatenate(index), WORD_CODES * unit
+    return RowLayer(node, "channel", rows, len(first), values, counts, bits, unit, word_weights=per_word, shared=True)
 
 
 def decode(packed: RowLayer, level: int) -> Array:

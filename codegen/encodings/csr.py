@@ -14,7 +14,7 @@ def encode(node: str, params: Params, levels: int, weight_bits: int = 16) -> Row
     """Weights of every level of every row.
 
     Raises:
-        DoesNotFit: a row has more weights in one level than a kernel can count.
+        DoesNotFit: a row has more weights than a kernel can count.
     """
     rows = len(params.bias)
     weight, level_index = params.weight.reshape(rows, -1), params.level_index.reshape(rows, -1)

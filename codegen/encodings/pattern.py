@@ -25,7 +25,7 @@ def encode(node: str, params: Params, levels: int, weight_bits: int = 16) -> Row
 
     Raises:
         GraphError: not a convolution, or more patterns than codes.
-        DoesNotFit: a row has more weights in one level than a kernel can count.
+        DoesNotFit: a row has more weights than a kernel can count.
     """
     if params.weight.ndim < 3:
         raise GraphError(f"{node}: pattern is legal only for a convolution; use csr")

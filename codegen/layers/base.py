@@ -115,7 +115,7 @@ class LayerKind:
     Attributes:
         kind: names the runtime functions and the template.
         ops: operators that it runs on the CPU.
-        sources, kernels: firmware files that it needs.
+        sources, kernels: firmware files that every layer of the kind needs.
         board_sources: those of the board, where the board has them.
         reads_often: its input is worth a copy in LEA RAM.
         far_x, far_y: its input, its output may lie above 64 KB.
@@ -136,6 +136,10 @@ class LayerKind:
             raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
         y = graph.tensors[node.output]
         return Layer(node.name, self.kind, node.input, y.name, by_channel(graph, y), node=node)
+
+    def kernels_of(self, layer: Layer) -> tuple[str, ...]:
+        """Kernels that `layer` needs."""
+        return self.kernels
 
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """What it needs of the scratch that all layers share."""

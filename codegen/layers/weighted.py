@@ -1,17 +1,19 @@
-"""Convolution and fully connected on the CPU, from dense or csr weights."""
+"""Convolution and fully connected on the CPU, from weights in any encoding of `encodings`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ..cost import Work
+from ..encodings import RowLayer, dot_kernel, kernel_unit, taps_kernel
 from ..ir import Graph, Node
 from ..ops import Conv2d, FullyConnected
-from ..packing import Packed, PackedLayer
+from ..packing import Packed
 from ..target import TargetSpec
 from .base import Emission, Layer, LayerKind, Scratch, Step, border_work, c_int, first_window
 
 if TYPE_CHECKING:
+    from ..buffers import Buffer
     from ..memory import MemoryPlan
 
 _MAX_OUTPUTS = 64
@@ -22,13 +24,13 @@ class _CpuLayer(LayerKind):
     reads_often = True
 
     def table_words(self, layer: Layer) -> int:
-        """The biases."""
-        assert layer.node is not None and layer.node.params is not None
-        return 2 * layer.node.params.bias.size
+        """The biases, and the table of patterns."""
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None and layer.node.params is not None
+        return 2 * layer.node.params.bias.size + layer.packed.table_words
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
         """Weights, biases, clip, and the copy of the input in LEA RAM."""
-        assert isinstance(layer.packed, PackedLayer) and layer.node is not None and layer.node.params is not None
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None and layer.node.params is not None
         params, packed = layer.node.params, layer.packed
         x, y = emission.plan.buffer(layer.x), emission.graph.tensors[layer.y]
         start, staged = first_window(emission, layer), layer.name in emission.plan.staged
@@ -39,10 +41,10 @@ class _CpuLayer(LayerKind):
             "rows": len(params.bias),
             "bias": [int(b) for b in params.bias],
             "steps_per_channel": layer.step_count // len(params.bias),
-            "weights": (
-                f"{{{emission.blob(layer)}, SW_{packed.encoding.upper()}, {packed.count_bytes}, "
-                f"{params.weight[0].size}, {packed.deltas_offset}, {packed.counts_offset}}}"
-            ),
+            "weights": _packed(packed, emission.blob(layer)),
+            "patterns": _patterns(packed, layer, x),
+            "taps": taps_kernel(packed),
+            "dot": dot_kernel(packed),
         }
 
 
@@ -53,15 +55,20 @@ class Conv2dLayer(_CpuLayer):
     ops = (Conv2d,)
     sources = ("src/sw_conv2d.c", "src/sw_weights.c", "src/sw_io.c")
     kernels = (
-        "sw_conv2d_taps_s16_cpu", "sw_taps_csr_s16_cpu", "sw_taps_dense_s16_cpu", "sw_requant_s16_cpu",
-        "sw_requant15_s16_cpu", "sw_load_u8", "sw_load_u16",
+        "sw_conv2d_taps_s16_cpu", "sw_requant_s16_cpu", "sw_requant15_s16_cpu", "sw_skip_runs", "sw_load_u8",
+        "sw_load_u16",
     )  # fmt: skip
+
+    def kernels_of(self, layer: Layer) -> tuple[str, ...]:
+        """Those of the kind and the one that unpacks its encoding."""
+        assert isinstance(layer.packed, RowLayer)
+        return (*self.kernels, taps_kernel(layer.packed))
 
     def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
         """As many output rows as a step may take."""
-        assert isinstance(packed, PackedLayer) and node.params is not None
+        assert isinstance(packed, RowLayer)
         channels, height, width = graph.tensors[node.output].shape
-        window = _entries(node, packed) * target.prices["conv2d_tap"] + target.prices["conv2d_window"]
+        window = packed.max_row_entries() * target.prices["conv2d_tap"] + target.prices["conv2d_window"]
         rows = min(max(int(target.step_cycles // (width * window)), 1), height)
         blocks = [(r, min(r + rows, height)) for r in range(0, height, rows)]
         steps = tuple(Step((c, c + 1), b) for c in range(channels) for b in blocks)
@@ -80,17 +87,22 @@ class Conv2dLayer(_CpuLayer):
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """Filters are unpacked once, or once for each row of windows if they are longer than `sw_taps`."""
-        assert isinstance(layer.packed, PackedLayer) and layer.node is not None
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None
         work = border_work(plan.buffer(layer.y))
-        work.include(1, cpu_work(graph, layer.node, layer.packed.entries(level)).counts)
+        work.include(1, cpu_work(graph, layer.node, layer.packed.entries(level), layer.packed.nonzero(level)).counts)
         if layer.name in plan.staged:
             work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
         return work
 
+    def macs(self, graph: Graph, layer: Layer, level: int) -> int:
+        """Stored zeros make no tap."""
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None and isinstance(layer.node.op, Conv2d)
+        return layer.packed.nonzero(level) * layer.node.op.uses(graph.tensors[layer.x].shape)
+
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """The taps of a filter, one more so that a filter that fits is seen to end, and a row of sums."""
-        assert isinstance(layer.packed, PackedLayer) and layer.node is not None
-        return Scratch(_entries(layer.node, layer.packed) + 1, graph.tensors[layer.y].shape[2])
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None
+        return Scratch(layer.packed.max_row_entries() + 1, graph.tensors[layer.y].shape[2])
 
 
 class FullyConnectedLayer(_CpuLayer):
@@ -99,23 +111,25 @@ class FullyConnectedLayer(_CpuLayer):
     kind = "fully_connected"
     ops = (FullyConnected,)
     sources = ("src/sw_fully_connected.c", "src/sw_weights.c", "src/sw_io.c")
-    kernels = (
-        "sw_dot_csr_s16_cpu", "sw_dot_dense_s16_cpu", "sw_requant_s16_cpu", "sw_requant15_s16_cpu", "sw_load_u8",
-        "sw_load_u16",
-    )  # fmt: skip
+    kernels = ("sw_requant_s16_cpu", "sw_requant15_s16_cpu", "sw_skip_runs", "sw_load_u8", "sw_load_u16")
+
+    def kernels_of(self, layer: Layer) -> tuple[str, ...]:
+        """Those of the kind and the dot product of its encoding."""
+        assert isinstance(layer.packed, RowLayer)
+        return (*self.kernels, dot_kernel(layer.packed))
 
     def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
         """As many outputs as a step may take."""
-        assert isinstance(packed, PackedLayer) and node.params is not None
+        assert isinstance(packed, RowLayer) and node.params is not None
         (outputs,) = graph.tensors[node.output].shape
-        cycles = _entries(node, packed) * target.prices["dot_entry"] + 1
+        cycles = packed.max_row_entries() * target.prices["dot_entry"] + 1
         rows = min(max(int(target.step_cycles // cycles), 1), outputs, _MAX_OUTPUTS)
         steps = tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows))
         return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """A dot product for each output."""
-        assert isinstance(layer.packed, PackedLayer) and layer.node is not None
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None
         work = cpu_work(graph, layer.node, layer.packed.entries(level))
         if layer.name in plan.staged:
             work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
@@ -126,20 +140,47 @@ class FullyConnectedLayer(_CpuLayer):
         return Scratch(acc=layer.rows_per_step)
 
 
-def _entries(node: Node, packed: PackedLayer) -> int:
-    """Entries of the longest row."""
-    assert node.params is not None
-    return node.params.weight[0].size if packed.encoding == "dense" else packed.max_row_entries()
+def cpu_work(graph: Graph, node: Node, entries: int, taps: int | None = None) -> Work:
+    """The kernels of a convolution or a fully connected layer with `entries` weights in all rows.
 
-
-def cpu_work(graph: Graph, node: Node, entries: int) -> Work:
-    """The kernels of a convolution or a fully connected layer with `entries` weights in all rows."""
+    Args:
+        taps: those of them that are not 0; a convolution leaves the others out.
+    """
     assert node.params is not None
     work, rows = Work(), len(node.params.bias)
     if isinstance(node.op, Conv2d):
         _, height, width = graph.tensors[node.output].shape
         work.add(1, conv2d_layer=1, conv2d_filter=rows, conv2d_unpack=entries, conv2d_row=rows * height)
-        work.add(height * width, conv2d_window=rows, conv2d_tap=entries)
+        work.add(height * width, conv2d_window=rows, conv2d_tap=entries if taps is None else taps)
     else:
         work.add(1, dot_layer=1, dot_row=rows, dot_entry=entries)
     return work
+
+
+def _packed(packed: RowLayer, blob: int) -> dict[str, int]:
+    """`sw_packed_t`, but for its patterns."""
+    return {
+        "blob": blob,
+        "weight_bytes": packed.weight_size,
+        "count_bytes": packed.count_bytes if packed.counts.size else 0,
+        "shared": int(packed.shared),
+        # rows that share an index never move past it
+        "word_shift": packed.word_weights.bit_length() - 1 if packed.word_weights and not packed.shared else 0,
+        "run_bytes": packed.run_bytes,
+        "cols": packed.cols,
+        "unit": kernel_unit(packed),
+        "counts": packed.counts_offset,
+        "index": packed.index_offset,
+    }
+
+
+def _patterns(packed: RowLayer, layer: Layer, x: Buffer) -> list[int]:
+    """Where each pattern starts and the last one ends, then their taps in bytes from the first one of a channel."""
+    if not packed.patterns:
+        return []
+    assert layer.node is not None and isinstance(layer.node.op, Conv2d)
+    width = layer.node.op.extent[1]
+    starts = [len(packed.patterns) + 1]
+    for taps in packed.patterns:
+        starts.append(starts[-1] + len(taps))
+    return [*starts, *(2 * (t // width * x.pitch + t % width) for taps in packed.patterns for t in taps)]

@@ -14,27 +14,47 @@ typedef struct {
     int16_t weight;
 } sw_tap_t;
 
-// Unpacks weights into taps. The fields after `out` are the state, so that a long filter can be unpacked in
-// pieces: position in the blob, in the window, and in the filter.
+// Codes of an index that are being used up: `left` of them are in `word`, the next ones at `index`.
+typedef struct {
+    sw_addr_t index;
+    uint16_t word, left;
+} sw_codes_t;
+
+// Unpacks the weights of one level of a filter (FORMAT.md) into taps, but for weights of 0. The fields after
+// `count` are the state, so that a long filter can be unpacked in pieces; a level starts with no codes left,
+// no weights of a unit left, and the position before the first.
 typedef struct {
     sw_tap_t *out;
-    uint16_t count;    // entries to unpack now
-    sw_addr_t weights; // int16
-    sw_addr_t deltas;  // uint8; not used by dense
-    int16_t offset;    // bytes from the first element of the window to the last entry
-    int16_t previous;  // the same for the last tap written
-    int16_t left;      // entries left in this kernel row
-    int16_t rows;      // kernel rows left in this channel
+    uint16_t count; // weights to unpack now
+    sw_addr_t weights;
+    sw_codes_t codes; // not used by dense
+    int16_t offset;   // bytes from the first element of the window to the position; pattern: to its channel
+    int16_t previous; // the same for the last tap written
+    int16_t left;     // positions left in this kernel row, this one included
+    int16_t rows;     // kernel rows left in this channel
     int16_t kernel_w, kernel_h;
-    int16_t row_skip;   // bytes from the end of a kernel row to the start of the next
-    int16_t plane_skip; // bytes more, from the last row of a channel to the first of the next
+    int16_t
+        row_skip; // bytes from the end of a kernel row to the start of the next; pattern: between channels
+    int16_t plane_skip;       // bytes more, from the last row of a channel to the first of the next
+    uint16_t unit;            // block: weights of a block; pattern: mask of a code, 15 or 255
+    uint16_t unit_left;       // weights left of the open block or kernel
+    const uint16_t *patterns; // pattern p is patterns[patterns[p]] ... patterns[patterns[p + 1] - 1], bytes
+                              // from the first element of the channel
+    const uint16_t *tap;      // the next one of the open kernel
 } sw_unpack_t;
 
-// Each entry is `delta` positions after the one before it; `offset`, `left`, `rows` describe position 0 and
-// the first delta counts from there.
-void sw_taps_csr_s16_cpu(sw_unpack_t *unpack);
-// Each entry is the position after the one before it; the state describes position -1.
+// Every position has a weight.
 void sw_taps_dense_s16_cpu(sw_unpack_t *unpack);
+void sw_taps_dense_s8_cpu(sw_unpack_t *unpack);
+// A code of 4 bits counts the positions left out before each weight.
+void sw_taps_csr_s16_cpu(sw_unpack_t *unpack);
+void sw_taps_csr_s8_cpu(sw_unpack_t *unpack);
+// A code of 4 bits counts the blocks left out before each block.
+void sw_taps_block_s16_cpu(sw_unpack_t *unpack);
+// A bit for each position; `codes.word` holds a byte.
+void sw_taps_bitmap_s16_cpu(sw_unpack_t *unpack);
+// A code for each channel.
+void sw_taps_pattern_s16_cpu(sw_unpack_t *unpack);
 
 // acc[i] = init[i * init_step / 4] + sum of taps over the window at x + i * step / 2, for i < count.
 typedef struct {
@@ -50,19 +70,35 @@ typedef struct {
 
 void sw_conv2d_taps_s16_cpu(const sw_conv_row_t *row);
 
-// acc += sum of count products; on return `weights` and `deltas` point behind what was read.
+// acc += the products of `runs` runs of weights, each with `x` from its start: the levels of a row
+// (FORMAT.md). On return weights, index and counts point behind what was read. The `near` kernels are a cycle
+// faster and need all of it below 64 KB.
 typedef struct {
     int32_t acc;
     const int16_t *x;
-    uint16_t count; // below 2^15
+    uint16_t count; // weights of each run if counts have 0 bytes; below 2^15
     sw_addr_t weights;
-    sw_addr_t deltas;
+    sw_addr_t index;
+    uint16_t unit; // block: weights of a block; bitmap: its bytes
+    sw_addr_t counts;
+    uint16_t count_bytes; // 0, 1 or 2
+    uint16_t runs;
 } sw_dot_t;
 
-// x is indexed by deltas: entry i multiplies x[delta_0 + ... + delta_i].
-void sw_dot_csr_s16_cpu(sw_dot_t *dot);
-// Entry i multiplies x[i].
+// Weight i multiplies x[i].
 void sw_dot_dense_s16_cpu(sw_dot_t *dot);
+void sw_dot_dense_s8_cpu(sw_dot_t *dot);
+void sw_dot_dense_near_s16_cpu(sw_dot_t *dot);
+void sw_dot_dense_near_s8_cpu(sw_dot_t *dot);
+// A code of 4 bits counts the inputs left out before each weight.
+void sw_dot_csr_s16_cpu(sw_dot_t *dot);
+void sw_dot_csr_s8_cpu(sw_dot_t *dot);
+void sw_dot_csr_near_s16_cpu(sw_dot_t *dot);
+void sw_dot_csr_near_s8_cpu(sw_dot_t *dot);
+// A code of 4 bits counts the blocks of inputs left out before each block; the last block may be short.
+void sw_dot_block_s16_cpu(sw_dot_t *dot);
+// A bit for each input.
+void sw_dot_bitmap_s16_cpu(sw_dot_t *dot);
 
 // y = clip(acc >> shift, lo, hi)
 typedef struct {

@@ -21,16 +21,19 @@ typedef struct {
     uint8_t top, left, bottom, right;
 } sw_image_t;
 
-enum sw_encoding { SW_DENSE = 0, SW_CSR = 1 };
-
-// Packed weights of a layer, see FORMAT.md. `deltas` and `counts` are byte offsets into the blob.
+// Packed weights of a layer, see FORMAT.md. `counts` and `index` are byte offsets into the blob.
 typedef struct {
-    uint16_t blob; // index into sw_blobs
-    uint8_t encoding;
-    uint8_t count_bytes; // size of an entry count: 1 or 2
-    uint16_t cols;       // weights of a row when nothing is pruned
-    uint32_t deltas;
+    uint16_t blob;        // index into sw_blobs
+    uint8_t weight_bytes; // size of a weight: 1 or 2
+    uint8_t count_bytes;  // size of a count: 1 or 2, 0 where every weight is stored
+    uint8_t shared;       // 1: all rows have the counts and the index of the first
+    uint8_t word_shift;   // two bytes of index for each 2^word_shift weights of a level of a row, 0 = none
+    uint16_t run_bytes;   // bytes of index for each level of a row besides
+    uint16_t cols;        // weights of a row when nothing is pruned
+    uint16_t unit;        // see sw_unpack_t and sw_dot_t
     uint32_t counts;
+    uint32_t index;
+    const uint16_t *patterns; // see sw_unpack_t, or null
 } sw_packed_t;
 
 // A copy of the input at the start of sw_lea_ram, made before the first step of a layer; `words` is 0 without
@@ -48,7 +51,8 @@ typedef struct {
     sw_stage_t stage;
     sw_image_t y;
     sw_packed_t weights;
-    const int32_t *bias; // per output channel, in output units
+    void (*taps)(sw_unpack_t *unpack); // of the encoding of `weights`
+    const int32_t *bias;               // per output channel, in output units
     sw_requant_t requant;
     uint16_t kernel_h, kernel_w, stride_h, stride_w;
     uint16_t group_filters, group_words; // filters that read the same channels; those channels in words
@@ -61,6 +65,7 @@ typedef struct {
     sw_stage_t stage;
     int16_t *y;
     sw_packed_t weights;
+    void (*dot)(sw_dot_t *dot); // of the encoding of `weights`
     const int32_t *bias;
     sw_requant_t requant;
     uint16_t rows, rows_per_step;
@@ -224,17 +229,24 @@ void sw_add_channels(const sw_term_t *a, uint16_t a_first, const sw_term_t *b, u
 // Copies a layer's input to sw_lea_ram if the plan says so.
 void sw_stage_load(const sw_stage_t *stage);
 
-// A position in packed weights, at the start of a row. Rows are mostly visited in order, so seeking is cheap.
+// A position in packed weights, at the start of a row or of one of its levels. Rows are mostly visited in
+// order, so seeking is cheap.
 typedef struct {
     uint16_t row;
-    sw_addr_t weights, deltas, counts;
+    sw_addr_t weights, index, counts;
 } sw_cursor_t;
 
 void sw_cursor_reset(sw_cursor_t *cursor, const sw_packed_t *packed);
 void sw_cursor_seek(sw_cursor_t *cursor, const sw_packed_t *packed, uint16_t row);
 
-// Reads one count, of the next level of the cursor's row, and moves on: entries that enter the row at that
-// level, padding included. CSR only.
-uint16_t sw_cursor_count(sw_cursor_t *cursor, const sw_packed_t *packed);
+// The weights that the cursor's level adds to its row, padding included.
+uint16_t sw_cursor_count(const sw_cursor_t *cursor, const sw_packed_t *packed);
+// Moves past the next `runs` levels of the row.
+void sw_skip_runs(sw_cursor_t *cursor, const sw_packed_t *packed, uint16_t runs);
+// From behind the last level of a row to the next row.
+void sw_cursor_next(sw_cursor_t *cursor, const sw_packed_t *packed);
+
+// Levels that each row is stored in: 1 where every weight is.
+uint16_t sw_run_count(const sw_packed_t *packed);
 
 #endif

@@ -7,13 +7,12 @@
 
 #define NO_FILTER 0xFFFF
 
-// Goes through the entries of a filter that are in use: level by level, each level restarting at position 0.
+// Goes through the weights of a filter that are in use: level by level, each from position 0.
 typedef struct {
     sw_unpack_t unpack;
     sw_cursor_t cursor;
-    uint16_t level;
-    uint16_t next_level; // the level to open when `entries` reaches 0
-    uint16_t entries;    // left in the open level
+    uint16_t runs;    // levels to open
+    uint16_t entries; // left in the open level
 } reader_t;
 
 // Volatile: a reboot or another layer makes it invalid, and sw_conv2d_prepare resets it.
@@ -27,50 +26,49 @@ static struct {
 static void reader_open(reader_t *r, const sw_conv2d_t *layer, uint16_t filter, uint16_t level) {
     sw_cursor_seek(&state.cursor, &layer->weights, filter);
     r->cursor = state.cursor;
-    r->level = level;
-    r->next_level = 0;
+    r->runs = sw_run_count(&layer->weights);
+    if (r->runs > level + 1) r->runs = level + 1;
     r->entries = 0;
-    r->unpack.weights = state.cursor.weights;
-    r->unpack.deltas = state.cursor.deltas;
+    r->unpack.codes.index = r->cursor.index;
     r->unpack.kernel_w = (int16_t)layer->kernel_w;
     r->unpack.kernel_h = (int16_t)layer->kernel_h;
     r->unpack.row_skip = (int16_t)(2 * (layer->x_pitch - layer->kernel_w));
     r->unpack.plane_skip = (int16_t)(2 * (layer->x_plane - layer->kernel_h * layer->x_pitch));
+    r->unpack.unit = layer->weights.unit;
+    r->unpack.patterns = layer->weights.patterns;
+    if (layer->weights.patterns) r->unpack.row_skip = (int16_t)(2 * layer->x_plane);
 }
 
-// Fills sw_taps; returns the number of taps, 0 when the filter is exhausted.
+static void reader_next(reader_t *r, const sw_packed_t *packed) {
+    r->runs--;
+    r->entries = sw_cursor_count(&r->cursor, packed);
+    r->unpack.weights = r->cursor.weights;
+    if (!packed->shared) r->unpack.codes.index = r->cursor.index; // else it is there from the level before
+    sw_skip_runs(&r->cursor, packed, 1);
+    r->unpack.codes.left = 0;
+    r->unpack.unit_left = 0;
+    r->unpack.offset = (int16_t)(packed->patterns ? -r->unpack.row_skip : -2);
+    r->unpack.left = (int16_t)(r->unpack.kernel_w + 1);
+    r->unpack.rows = r->unpack.kernel_h;
+}
+
+// Fills sw_taps; returns the number of taps, less than its size when the filter is exhausted.
 static uint16_t reader_fill(reader_t *r, const sw_conv2d_t *layer) {
-    const sw_packed_t *packed = &layer->weights;
-    uint16_t filled = 0;
+    uint16_t room;
     r->unpack.out = sw_taps;
     r->unpack.previous = 0; // the first tap of each piece counts from the start of the window
-    while (filled < sw_taps_capacity) {
+    while ((room = (uint16_t)(sw_taps + sw_taps_capacity - r->unpack.out)) > 0) {
         if (r->entries == 0) {
-            if (r->next_level > (packed->encoding == SW_CSR ? r->level : 0)) break;
-            r->unpack.rows = r->unpack.kernel_h;
-            if (packed->encoding == SW_CSR) {
-                r->entries = sw_cursor_count(&r->cursor, packed);
-                r->unpack.offset = 0;
-                r->unpack.left = r->unpack.kernel_w;
-            } else { // the state of position -1
-                r->entries = packed->cols;
-                r->unpack.offset = -2;
-                r->unpack.left = (int16_t)(r->unpack.kernel_w + 1);
-            }
-            r->next_level++;
+            if (r->runs == 0) break;
+            reader_next(r, &layer->weights);
             continue;
         }
-        uint16_t count = sw_taps_capacity - filled;
-        if (count > r->entries) count = r->entries;
+        uint16_t count = r->entries < room ? r->entries : room;
         r->unpack.count = count;
-        if (packed->encoding == SW_CSR)
-            sw_taps_csr_s16_cpu(&r->unpack);
-        else
-            sw_taps_dense_s16_cpu(&r->unpack);
+        layer->taps(&r->unpack);
         r->entries -= count;
-        filled += count;
     }
-    return filled;
+    return sw_taps_capacity - room;
 }
 
 void sw_conv2d_prepare(const void *desc, uint16_t level) {

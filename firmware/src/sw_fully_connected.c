@@ -2,8 +2,6 @@
 // Fully connected: one dot product per output, straight from the packed weights.
 #include "sw_layers.h"
 
-extern const uint16_t sw_level_count;
-
 static sw_cursor_t cursor; // volatile; sw_fully_connected_prepare resets it
 
 void sw_fully_connected_prepare(const void *desc, uint16_t level) {
@@ -21,31 +19,27 @@ void sw_fully_connected_step(const void *desc, uint16_t step, uint16_t level) {
     if (count > layer->rows_per_step) count = layer->rows_per_step;
 
     sw_cursor_seek(&cursor, packed, first);
+    uint16_t runs = sw_run_count(packed);
+    uint16_t used = level < runs ? level + 1 : runs;
     sw_dot_t dot;
-    dot.weights = cursor.weights;
-    dot.deltas = cursor.deltas;
+    dot.x = layer->x;
+    dot.count = packed->cols;
+    dot.unit = packed->unit;
+    dot.count_bytes = packed->count_bytes;
     for (uint16_t i = 0; i < count; i++) {
         dot.acc = layer->bias[first + i] * ((int32_t)1 << layer->requant.shift);
-        dot.x = layer->x;
-        if (packed->encoding == SW_CSR) {
-            for (uint16_t k = 0; k < sw_level_count; k++) {
-                dot.count = sw_cursor_count(&cursor, packed);
-                if (k <= level) {
-                    sw_dot_csr_s16_cpu(&dot);
-                } else {
-                    dot.weights += 2 * (uint32_t)dot.count;
-                    dot.deltas += dot.count;
-                }
-            }
-        } else {
-            dot.count = packed->cols;
-            sw_dot_dense_s16_cpu(&dot);
-        }
+        dot.weights = cursor.weights;
+        dot.index = cursor.index;
+        dot.counts = cursor.counts;
+        dot.runs = used;
+        layer->dot(&dot);
         sw_acc[i] = dot.acc;
+        cursor.weights = dot.weights;
+        cursor.index = dot.index;
+        cursor.counts = dot.counts;
+        sw_skip_runs(&cursor, packed, runs - used);
+        sw_cursor_next(&cursor, packed);
     }
-    cursor.row = first + count;
-    cursor.weights = dot.weights;
-    cursor.deltas = dot.deltas;
     if (layer->requant.shift == 15)
         sw_requant15_s16_cpu(sw_acc, layer->y + first, count, &layer->requant);
     else

@@ -213,7 +213,7 @@ def test_a_region_that_the_linker_finds_too_small_is_does_not_fit(unbuilt: Path)
 
 def test_less_stack_than_promised_is_does_not_fit(unbuilt: Path) -> None:
     model = unbuilt / "model.c"
-    model.write_text(model.read_text().replace("sw_acc[", "sw_acc[670 + ", 1))
+    model.write_text(model.read_text().replace("sw_acc[", "sw_acc[780 + ", 1))
     with pytest.raises(DoesNotFit, match="stack"):
         build(unbuilt, "zig")
 

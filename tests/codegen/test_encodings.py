@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import SPARSITIES, level_indices, make_params, packed_rows, seeds
 
 from codegen import encodings
-from codegen.encodings import ENCODINGS, RowLayer
+from codegen.encodings import BYTE_ENCODINGS, ENCODINGS, RowLayer
 from codegen.encodings.gaps import codes_of_words, decode_gaps, encode_gaps, words_of_codes
 from codegen.errors import DoesNotFit, GraphError
 from codegen.ir import NEVER, Params
@@ -96,7 +96,7 @@ def check(name: str, params: Params, levels: int, weight_bits: int = 16, **setti
         assert packed.weight_bytes(level) == packed.weight_size * used
         assert packed.index_bytes(level) >= 0
     assert packed.max_row_entries() == max(sum(map(len, stored)) for stored in walk(packed, levels))
-    tables = 2 * sum(len(p) + 1 for p in packed.patterns)
+    tables = 2 * packed.table_words
     whole = packed.weight_bytes(levels - 1) + packed.index_bytes(levels - 1) - tables
     assert whole <= packed.blob_bytes <= whole + 3, "bytes that no level reads"
     return packed
@@ -111,12 +111,18 @@ ANY = ("csr", "bitmap", "block")
 
 
 @pytest.mark.parametrize("name", ANY)
-@pytest.mark.parametrize("weight_bits", [16, 8])
 @given(params=packed_rows(), unit=st.sampled_from([2, 4, 8, 16, 32, 64]))
 @settings(max_examples=40)
-def test_rows_of_any_kind(name: str, weight_bits: int, params: Params, unit: int) -> None:
-    settings_ = {"unit": unit} if name == "block" else {}
-    check(name, params if weight_bits == 16 else small(params), 5, weight_bits, **settings_)
+def test_rows_of_any_kind(name: str, params: Params, unit: int) -> None:
+    check(name, params, 5, **({"unit": unit} if name == "block" else {}))
+
+
+@given(params=packed_rows())
+@settings(max_examples=40)
+def test_weights_of_8_bits(params: Params) -> None:
+    wide, narrow = check("csr", small(params), 5), check("csr", small(params), 5, 8)
+    assert 2 * narrow.weight_bytes(4) == wide.weight_bytes(4)
+    assert narrow.index_bytes(4) == wide.index_bytes(4)
 
 
 @pytest.mark.slow
@@ -285,7 +291,7 @@ def test_a_row_longer_than_a_kernel_counts_is_refused() -> None:
     params = make_params(np.zeros((1, 2**15), int), 0)
     for name in ENCODINGS:
         if name != "pattern":
-            with pytest.raises(DoesNotFit, match=rf"n: a row has 32,768 weights at one level; {name} allows 32,767"):
+            with pytest.raises(DoesNotFit, match=r"n: a row has 32,768 weights; kernels count 32,767"):
                 encodings.encode(name, "n", params, 1)
 
 
@@ -293,6 +299,12 @@ def test_weights_above_8_bits_are_refused() -> None:
     with pytest.raises(DoesNotFit, match="does not fit 8 bits"):
         encodings.encode("csr", "n", make_params([[128]]), 1, 8)
     assert encodings.encode("csr", "n", make_params([[-128]]), 1, 8).weight_bytes(0) == 1
+
+
+@pytest.mark.parametrize("name", sorted(set(ENCODINGS) - set(BYTE_ENCODINGS)))
+def test_8_bits_need_kernels(name: str) -> None:
+    with pytest.raises(GraphError, match=rf"n: {name} has no kernels for weights of 8 bits; use dense or csr or row"):
+        encodings.encode(name, "n", make_params(np.ones((1, 1, 2, 2), int)), 1, 8)
 
 
 def test_an_unknown_encoding_names_the_known() -> None:

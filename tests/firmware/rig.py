@@ -243,7 +243,8 @@ bench_isr:
 
 SAVED = {r: 0x1110 * r for r in range(4, 11)}
 STRUCT, OUT, ARRAY, TAPS = 0x2C00, 0x2C80, 0x3000, 0x3800
-"""Where arguments lie: LEA RAM. Weights and deltas lie wherever a test puts them."""
+NEAR = 0xC000
+"""Where arguments lie: LEA RAM; weights and index wherever a test puts them, `NEAR` in low FRAM."""
 
 
 class Bench:
@@ -275,7 +276,7 @@ class Bench:
             *twins,
         ]
         made = toolchain(tool, TARGET)
-        made = replace(made, link=_keep(made, ["bench_isr", *MEMORY]))
+        made = replace(made, link=_keep(made, ["bench_isr", *MEMORY], _bench_script(folder)))
         program = folder / "bench.elf"
         compile_and_link(made, sources, [ROOT / "include"], program, folder / "bench.map")
         self.machine = Machine("msp430fr5994", seed=3)
@@ -332,12 +333,22 @@ class Bench:
         return list(struct.unpack(f"<{count}{kind}", (machine or self.machine).read(at, count * size)))
 
 
-def _keep(tool: Toolchain, names: Sequence[str]):  # type: ignore[no-untyped-def]
-    """The toolchain's link command with these symbols kept, whatever refers to them."""
+def _bench_script(folder: Path) -> Path:
+    """The board's linker script with room for every kernel at once: those of 8-bit weights run from FRAM."""
+    text = (ROOT / "boards" / "msp430fr5994" / "link.ld").read_text()
+    script = folder / "bench.ld"
+    script.write_text(text.replace("*(.text .text.*)", "*(.text .text.* .ramtext.*_s8_cpu)", 1))
+    return script
+
+
+def _keep(tool: Toolchain, names: Sequence[str], script: Path):  # type: ignore[no-untyped-def]
+    """The toolchain's link command with `script`, and with these symbols kept, whatever refers to them."""
     option = (lambda n: ["-u", n]) if tool.name == "zig" else (lambda n: [f"-Wl,-u,{n}"])
 
     def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
-        return [*tool.link(output, map_file, objects), *(o for n in names for o in option(n))]
+        command = list(tool.link(output, map_file, objects))
+        command[command.index("-T") + 1] = str(script)
+        return [*command, *(o for n in names for o in option(n))]
 
     return link
 
@@ -345,22 +356,49 @@ def _keep(tool: Toolchain, names: Sequence[str]):  # type: ignore[no-untyped-def
 # --- struct layouts of sw_kernels.h on the MSP430
 
 
-def dot_struct(acc: int, x: int, count: int, weights: int, deltas: int) -> bytes:
-    return struct.pack("<ihHII", acc, x, count, weights, deltas)
+def dot_struct(
+    acc: int,
+    x: int,
+    count: int,
+    weights: int,
+    index: int = 0,
+    unit: int = 0,
+    counts: tuple[int, int] = (0, 0),
+    runs: int = 1,
+) -> bytes:
+    """`counts` are their address and size; without them each run has `count` weights."""
+    return struct.pack("<ihHIIHIHH", acc, x, count, weights, index, unit, *counts, runs)
 
 
 def conv_struct(x: int, step: int, count: int, taps: int, tap_count: int, init: int, init_step: int, acc: int) -> bytes:
     return struct.pack("<8H", x, step, count, taps, tap_count, init, init_step, acc)
 
 
-def unpack_struct(out: int, count: int, weights: int, deltas: int, state: Sequence[int], shape: Sequence[int]) -> bytes:
+def unpack_struct(
+    out: int,
+    count: int,
+    weights: int,
+    index: int,
+    state: Sequence[int],
+    shape: Sequence[int],
+    unit: int = 0,
+    patterns: int = 0,
+) -> bytes:
     """`state` is offset, previous, left, rows; `shape` is kernel_w, kernel_h, row_skip, plane_skip."""
-    return struct.pack("<HHII4h4h", out, count, weights, deltas, *state, *shape)
+    return struct.pack("<HHIIHH4h4hHHHH", out, count, weights, index, 0, 0, *state, *shape, unit, 0, patterns, 0)
 
 
 def pool_struct(values: Sequence[int], lo: int, hi: int) -> bytes:
     """x_pitch, y_pitch, out_h, out_w, kernel_h, kernel_w, stride_h, stride_w, multiplier, shift; bounds."""
     return struct.pack("<10Hhh", *values, lo, hi)
+
+
+def packed_struct(
+    weight_bytes: int, count_bytes: int, word_shift: int, run_bytes: int, cols: int, index: int = 0
+) -> bytes:
+    """Of blob 0, not shared."""
+    sizes = struct.pack("<HBBBBHHH", 0, weight_bytes, count_bytes, 0, word_shift, run_bytes, cols, 0)
+    return sizes + struct.pack("<IIH", 0, index, 0)
 
 
 def gather_struct(x: int, taps: int, count: int, to: int, shape: Sequence[int]) -> bytes:
@@ -411,31 +449,36 @@ def _words(values: Sequence[int] | Array, kind: str = "h") -> bytes:
 def fixed_cases(count: int = 21) -> dict[str, Case]:
     """A fixed call of every kernel; `count` entries where a kernel loops."""
     rng = np.random.default_rng(11)
-    weights, deltas, high = rng.integers(-7000, 7000, 64), rng.integers(0, 5, 64), 0x20000
+    weights, high = rng.integers(-7000, 7000, 64), 0x20000
+    bits = rng.integers(0, 256, 64)
+    gaps = bits & 0x33  # codes up to 3, and what fits the arrays
     x = rng.integers(-7000, 7000, 256)
-    blob = ((high, _words(weights)), (high + 0x200, _words(deltas, "B")))
+    blob = ((high, _words(weights)), (high + 0x200, _words(gaps, "B")))
+    near = ((NEAR, _words(weights)), (NEAR + 0x200, _words(gaps, "B")))
+    bitmap = ((high, _words(weights)), (high + 0x200, _words(bits, "B")))
     array = (ARRAY, _words(x))
     requant = (STRUCT, struct.pack("<Hhh", 15, -3000, 3000))
     requant9 = (STRUCT, struct.pack("<Hhh", 9, -3000, 3000))
     sums = (ARRAY, _words(rng.integers(-(2**30) + 1, 2**30, 64), "i"))
-    dot = (STRUCT, dot_struct(1234, ARRAY, count, high, high + 0x200))
+    index = high + 0x200
+    dot = (STRUCT, dot_struct(1234, ARRAY, count, high, index))
+    dot_near = (STRUCT, dot_struct(1234, ARRAY, count, NEAR, NEAR + 0x200))
+    dot_block = (STRUCT, dot_struct(1234, ARRAY, count, high, index, 4))
+    dot_bitmap = (STRUCT, dot_struct(1234, ARRAY, count, high, index, 3))
     taps = (TAPS, _words(np.stack([rng.integers(0, 3, 64) * 2, weights], 1).reshape(-1)))
     conv = (STRUCT, conv_struct(ARRAY, 2, 5, TAPS, count, OUT + 0x60, 0, OUT))
-    csr = (STRUCT, unpack_struct(TAPS, count, high, high + 0x200, (0, 0, 3, 3), (3, 3, 10, 40)))
-    dense = (STRUCT, unpack_struct(TAPS, count, high, 0, (-2, 0, 4, 3), (3, 3, 10, 40)))
+    state, shape = (-2, 0, 4, 3), (3, 3, 10, 40)
+    unpack = (STRUCT, unpack_struct(TAPS, count, high, index, state, shape))
+    blocks = (STRUCT, unpack_struct(TAPS, count, high, index, state, shape, 4))
+    # code p of a pattern: p taps from the channel's first
+    starts = [17 + sum(range(p)) for p in range(17)]
+    table = (ARRAY, _words([*starts, *(2 * t for p in range(16) for t in range(p))], "H"))
+    kernels = (STRUCT, unpack_struct(TAPS, count, high, index, (-60, 0, 0, 0), (0, 0, 60, 0), 15, ARRAY))
     pool = (STRUCT, pool_struct((12, 6, 2, 3, 2, 2, 2, 2, 1, 2), -4000, 4000))
     pool3 = (STRUCT, pool_struct((12, 6, 2, 3, 3, 1, 1, 2, 10923, 15), -4000, 4000))
     one = (OUT + 0x60, _words([77], "i"))
     cases = {
-        "sw_dot_csr_s16_cpu": Case("sw_dot_csr_s16_cpu", (*blob, array, dot), (STRUCT,), ((STRUCT, 16),)),
-        "sw_dot_dense_s16_cpu": Case("sw_dot_dense_s16_cpu", (*blob, array, dot), (STRUCT,), ((STRUCT, 12),)),
         "sw_conv2d_taps_s16_cpu": Case("sw_conv2d_taps_s16_cpu", (array, taps, one, conv), (STRUCT,), ((OUT, 20),)),
-        "sw_taps_csr_s16_cpu": Case(
-            "sw_taps_csr_s16_cpu", (*blob, csr), (STRUCT,), ((STRUCT, 20), (TAPS, 4 * max(count, 1)))
-        ),
-        "sw_taps_dense_s16_cpu": Case(
-            "sw_taps_dense_s16_cpu", (*blob, dense), (STRUCT,), ((STRUCT, 20), (TAPS, 4 * max(count, 1)))
-        ),
         "sw_requant15_s16_cpu": Case(
             "sw_requant15_s16_cpu", (sums, requant), (ARRAY, OUT, count, STRUCT), ((OUT, 2 * max(count, 1)),)
         ),
@@ -449,6 +492,24 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
         "sw_load_u8": Case("sw_load_u8", blob, (high & 0xFFFF, high >> 16), ()),
         "sw_load_u16": Case("sw_load_u16", blob, (high & 0xFFFF, high >> 16), ()),
     }
+    for name, memory in {
+        **dict.fromkeys((f"{e}_{t}" for e in ("dense", "csr") for t in ("s16", "s8")), (*blob, array, dot)),
+        **dict.fromkeys((f"{e}_near_{t}" for e in ("dense", "csr") for t in ("s16", "s8")), (*near, array, dot_near)),
+        "block_s16": (*blob, array, dot_block),
+        "bitmap_s16": (*bitmap, array, dot_bitmap),
+    }.items():
+        cases[f"sw_dot_{name}_cpu"] = Case(f"sw_dot_{name}_cpu", memory, (STRUCT,), ((STRUCT, 24),))
+    for name, memory in {
+        **dict.fromkeys((f"{e}_{t}" for e in ("dense", "csr") for t in ("s16", "s8")), (*blob, unpack)),
+        "block_s16": (*blob, blocks),
+        "bitmap_s16": (*bitmap, unpack),
+        "pattern_s16": (*blob, table, kernels),
+    }.items():
+        results = ((STRUCT, 40), (TAPS, 4 * max(count, 1)))
+        cases[f"sw_taps_{name}_cpu"] = Case(f"sw_taps_{name}_cpu", memory, (STRUCT,), results)
+    packed = (STRUCT, packed_struct(2, 1, 2, 0, 40, index))
+    cursor = (OUT, struct.pack("<HIII", 0, high, index, high + 0x100))
+    cases["sw_skip_runs"] = Case("sw_skip_runs", (*blob, packed, cursor), (OUT, STRUCT, count), ((OUT, 14),))
     several = max(count, 1)
     offsets = (TAPS, _words(rng.integers(0, 60, 64) * 2, "H"))
     rows = (STRUCT, gather_struct(ARRAY, TAPS, min(count, 3), OUT, (4, 2, 40, 1)))

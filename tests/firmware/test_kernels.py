@@ -21,10 +21,8 @@ from rig import (
     Bench,
     add_struct,
     conv_struct,
-    dot_struct,
     fixed_cases,
     pool_struct,
-    unpack_struct,
 )
 from strategies import seeds
 
@@ -58,52 +56,6 @@ def bounded(rng: np.random.Generator, count: int) -> tuple[list[int], list[int],
         w, x = (rng.integers(-reach, reach + 1, count).tolist() for _ in "wx")
         room = 2**30 - 1 - sum(abs(a * b) for a, b in zip(w, x, strict=True))
     return w, x, int(rng.integers(-room, room + 1))
-
-
-# --- dot products
-
-
-def check_dot(bench: Bench, seed: int, count: int, at: int, dense: bool) -> None:
-    rng = np.random.default_rng(seed)
-    w, used, start = bounded(rng, count)
-    x = rng.integers(-32768, 32768, 1000).tolist()
-    deltas = rng.integers(0, 8, count).tolist()
-    positions = list(range(count)) if dense else list(itertools.accumulate(deltas))
-    for position, value in zip(positions, used, strict=True):
-        x[position] = value
-    if not dense:  # two entries may name one position: the later value wins
-        room = sum(abs(a * x[p]) for a, p in zip(w, positions, strict=True))
-        start = max(min(start, 2**30 - 1 - room), room - 2**30 + 1)
-        if room >= 2**30:
-            return
-    expected = start + sum(a * x[p] for a, p in zip(w, positions, strict=True))
-    where = at + 0x1000
-    bench.put(ARRAY, x)
-    bench.put(at, w)
-    bench.put(where, deltas, "B")
-    for name in both("sw_dot_dense_s16_cpu" if dense else "sw_dot_csr_s16_cpu"):
-        bench.machine.write(STRUCT, dot_struct(start, ARRAY, count, at, where))
-        bench.call(name, STRUCT)
-        acc, pointer, weights, moved = struct.unpack("<ihxxII", bench.machine.read(STRUCT, 16))
-        assert acc == expected, name
-        assert weights == at + 2 * count, name
-        assert moved == (where if dense else where + count), name
-        assert dense or pointer == struct.unpack("<h", struct.pack("<H", ARRAY))[0] or name.startswith("c_")
-
-
-@pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
-def test_dot(bench: Bench, dense: bool, count: int) -> None:
-    """Every entry into the unrolled loop."""
-    check_dot(bench, 100 + count, count, HIGH, dense)
-
-
-@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
-@given(seed=seeds, count=st.integers(0, 120), at=st.sampled_from([0x10000, 0x1FFF0, 0x2FF80, 0x3F000, 0x42000]))
-@EXAMPLES
-def test_dot_random(bench: Bench, dense: bool, seed: int, count: int, at: int) -> None:
-    """Weights and deltas across 64 KB pages."""
-    check_dot(bench, seed, count, at, dense)
 
 
 # --- convolution of a row
@@ -142,69 +94,6 @@ def test_conv_row(bench: Bench, taps: int) -> None:
 @EXAMPLES
 def test_conv_row_random(bench: Bench, seed: int, taps: int, windows: int, go_on: bool) -> None:
     check_conv(bench, seed, taps, windows, go_on)
-
-
-# --- unpacking filters
-
-
-def check_unpack(bench: Bench, seed: int, count: int, dense: bool, pieces: int) -> None:
-    """Distances between taps from positions alone, in pieces that keep their state."""
-    rng = np.random.default_rng(seed)
-    kw, kh = int(rng.integers(1, 6)), int(rng.integers(1, 6))
-    pitch = kw + int(rng.integers(0, 9))
-    plane = pitch * (kh + int(rng.integers(0, 5)))
-    deltas = [1] * count if dense else rng.integers(0, 3 * kw + 2, count).tolist()
-    positions = list(range(count)) if dense else list(itertools.accumulate(deltas))
-    offsets = [2 * (p // (kh * kw) * plane + p // kw % kh * pitch + p % kw) for p in positions]
-    if offsets and offsets[-1] > 32766:
-        return
-    weights = rng.integers(-32768, 32768, count).tolist()
-    distances = [b - a for a, b in itertools.pairwise([0, *offsets])]
-    expected = [v for d, w in zip(distances, weights, strict=True) for v in (d, w)]
-    state = (-2, 0, kw + 1, kh) if dense else (0, 0, kw, kh)
-    shape = (kw, kh, 2 * (pitch - kw), 2 * (plane - kh * pitch))
-    at, where = 0x1FFE0, 0x2FFF0
-    bench.put(at, weights)
-    bench.put(where, deltas, "B")
-    cuts = sorted(rng.integers(0, count + 1, pieces - 1).tolist())
-    for name in both("sw_taps_dense_s16_cpu" if dense else "sw_taps_csr_s16_cpu"):
-        bench.machine.write(STRUCT, unpack_struct(TAPS, 0, at, where, state, shape))
-        for start, end in itertools.pairwise([0, *cuts, count]):
-            bench.put(STRUCT + 2, [end - start], "H")
-            bench.call(name, STRUCT)
-            assert bench.get(STRUCT, 2, "H") == [TAPS + 4 * end, 0], name
-            assert bench.get(STRUCT + 4, 2, "I") == [at + 2 * end, where if dense else where + end], name
-        assert bench.get(TAPS, 2 * count) == expected, name
-
-
-@pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
-def test_unpack(bench: Bench, dense: bool, count: int) -> None:
-    check_unpack(bench, count, count, dense, 1)
-
-
-@pytest.mark.parametrize("dense", [True, False], ids=["dense", "csr"])
-@given(seed=seeds, count=st.integers(0, 150), pieces=st.integers(1, 5))
-@EXAMPLES
-def test_unpack_random(bench: Bench, dense: bool, seed: int, count: int, pieces: int) -> None:
-    check_unpack(bench, seed, count, dense, pieces)
-
-
-def test_unpack_with_padding_entries(bench: Bench) -> None:
-    """Delta 255 moves on by 255 positions, over many rows and channels at once."""
-    kw, kh, pitch, plane = 3, 2, 5, 14
-    deltas, weights = [255, 0, 255, 255, 10, 0, 254], [0, 7, 0, 0, -8, 9, 1]
-    positions = list(itertools.accumulate(deltas))
-    offsets = [2 * (p // 6 * plane + p // 3 % 2 * pitch + p % 3) for p in positions]
-    bench.put(HIGH, weights)
-    bench.put(HIGH + 100, deltas, "B")
-    shape = (kw, kh, 2 * (pitch - kw), 2 * (plane - kh * pitch))
-    for name in both("sw_taps_csr_s16_cpu"):
-        bench.machine.write(STRUCT, unpack_struct(TAPS, 7, HIGH, HIGH + 100, (0, 0, kw, kh), shape))
-        bench.call(name, STRUCT)
-        got = bench.get(TAPS, 14)
-        assert list(itertools.accumulate(got[::2])) == offsets, name
-        assert got[1::2] == weights, name
 
 
 # --- requantisation

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// void sw_dot_csr_near_s16_cpu(sw_dot_t *dot)
+#include "sw_dot_csr.inc"
+
+    DOT_CSR sw_dot_csr_near_s16_cpu, WEIGHT_S16_NEAR, INDEX_NEAR

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// void sw_taps_csr_s8_cpu(sw_unpack_t *unpack)
+#include "sw_unpack.inc"
+
+    TAPS_CSR sw_taps_csr_s8_cpu, TAP_S8
