@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -130,3 +131,9 @@ def _turns(count: int, most: float, generator: torch.Generator) -> Tensor:
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).reshape(count, 3, 3)
     angle = (most * (2 * torch.rand(count, generator=generator) - 1))[:, None, None]
     return torch.eye(3) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * cross @ cross
+
+
+def epoch_generator(seed: int, phase: int, epoch: int) -> torch.Generator:
+    """What is random in one epoch; another one for each epoch of each phase."""
+    mixed = np.random.SeedSequence((seed, phase, epoch)).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))

@@ -23,8 +23,9 @@ from .terminal import OutPath, console, fail, known_errors
 @click.option("--out", type=OutPath(), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
+@click.option("--devices", default=1, show_default=True, type=click.IntRange(min=1), help="Processes, on the CPU.")
 @known_errors
-def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overrides: Any) -> None:
+def train(config: Path | None, out: Path, resume: bool, overwrite: bool, devices: int, **overrides: Any) -> None:
     """Train one set of weights that holds nested sparse models, and export it."""
     from .config import load_config, parse_config
 
@@ -41,7 +42,7 @@ def train(config: Path | None, out: Path, resume: bool, overwrite: bool, **overr
 
     progress = ConsoleProgress(console)
     settings = resolve(settings, out, resume and not overwrite, progress)
-    run_training(settings, out, resume=resume, overwrite=overwrite, progress=progress)
+    run_training(settings, out, resume=resume, overwrite=overwrite, progress=progress, devices=devices)
     console.print("exporting", highlight=False)
     try:
         graph = export_run(out)

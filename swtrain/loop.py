@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from . import __version__
-from .batches import ImageBatches
+from .batches import ImageBatches, epoch_generator
 from .config import TrainConfig
 from .datasets import Dataset, Split, hold_out
 from .errors import CheckpointError
@@ -28,6 +28,7 @@ from .models import fold_batch_norm_
 from .nested import NestedModel
 from .optim import learning_rate, make_optimizer, plateaus, restarts
 from .optim.average import WeightAverage
+from .parallel import Workers
 from .progress import Progress
 from .runs import (
     CHECKPOINT,
@@ -95,15 +96,23 @@ class Trainer:
         config, dataset, out: of the run; `out` holds its config already.
         progress: shows what happens.
         teacher: a finished network whose outputs the loss follows, and its figures.
+        workers: the processes that train together; the first one writes.
     """
 
     def __init__(
-        self, config: TrainConfig, dataset: Dataset, out: Path, progress: Progress, teacher: Teacher | None = None
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        out: Path,
+        progress: Progress,
+        teacher: Teacher | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.config = config
         self.dataset = dataset
         self.out = out
         self.progress = progress
+        self.workers = workers or Workers()
         fitting, self.held_out = hold_out(dataset.train, config.validation, config.seed)
         self.batches = ImageBatches(
             fitting,
@@ -175,6 +184,7 @@ class Trainer:
             if self.at.epoch == phase.epochs or self._stalled(phase):
                 if self.average is not None:
                     self.average.apply_(self.nested.module)
+                    self.workers.average_statistics_(self.nested.module)
                 if phase.kind == "dense":
                     fold_batch_norm_(self.nested.module)
                     self.dense_accuracy = self._accuracy(self.dataset.test)
@@ -195,14 +205,16 @@ class Trainer:
         frozen = frozen_layers(self.config.freeze, self.nested.module, phase.kind, self.at.epoch / phase.epochs)
         still_(self.nested.module, frozen)
         halvings = plateaus(self._held_out_history(phase), self.config.patience) if self.config.patience else 0
-        loss_sum, correct, seen, lr = 0.0, 0, 0, 0.0
+        loss_sum, correct, seen, lr = 0.0, 0.0, 0.0, 0.0
         for x, y in self.batches.epoch(generator, factor):
             lr = learning_rate(self.config.schedule, peak, step / steps, self.config.warmup, halvings)
             for group in optimizer.param_groups:
                 group["lr"] = lr
+            x, y, share = self.workers.part(x, y)
             loss, logits = self.strategy.loss(phase, x, y)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            self.workers.sum_gradients_([*self.nested.module.parameters()], share)
             self._limit_gradients_(step, generator)
             self.strategy.before_step_(phase)
             freeze_(self.nested.module, frozen)
@@ -212,10 +224,13 @@ class Trainer:
             if self.average is not None and step >= steps * self._settled(phase):
                 self.average.update_(self.nested.module)
             value = loss.item()
-            loss_sum += value * len(y)
-            correct += int((logits.detach().argmax(1) == y).sum())
-            seen += len(y)
+            mine = len(y) if share else 0
+            loss_sum += value * mine
+            correct += int((logits.detach().argmax(1) == y)[:mine].sum())
+            seen += mine
             self.progress.step(label, value)
+        loss_sum, correct, seen = self.workers.sums([loss_sum, correct, seen])
+        self.workers.average_statistics_(self.nested.module)
         return {
             "phase": phase.name,
             "epoch": self.at.epoch + 1,
@@ -281,6 +296,8 @@ class Trainer:
         return sum(accuracies) / len(accuracies)
 
     def _save(self, optimizer: torch.optim.Optimizer) -> None:
+        if self.workers.rank:
+            return
         write_tensors(
             self.out / CHECKPOINT,
             {
@@ -354,7 +371,8 @@ class Trainer:
                     "accuracy_held_out": (self._accuracy(self.held_out) if len(self.held_out) else None),
                 }
             )
-        taught_s = 0.0 if self.teacher is None else self.teacher.wall_s
+        wall_s = self.wall_s + (0.0 if self.teacher is None else self.teacher.wall_s)
+        threads, devices = self.config.threads, self.workers.count
         return {
             "schema": 1,
             "model": self.config.model,
@@ -371,14 +389,8 @@ class Trainer:
             "seed": self.config.seed,
             "versions": {"swtrain": __version__, "torch": torch.__version__, "numpy": np.__version__},
             **({"teacher": self.teacher.figures} if self.teacher is not None else {}),
-            "run": {"wall_s": round(self.wall_s + taught_s, 1), "threads": self.config.threads},
+            "run": {"wall_s": round(wall_s, 1), "threads": threads, "devices": devices},
         }
-
-
-def epoch_generator(seed: int, phase: int, epoch: int) -> torch.Generator:
-    """What is random in one epoch; another one for each epoch of each phase."""
-    mixed = np.random.SeedSequence((seed, phase, epoch)).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:

@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from rich.console import Console
 from torch import nn
 
-from .config import TrainConfig
+from .config import TrainConfig, parse_config
 from .datasets import Dataset, load_dataset
 from .ensemble import Ensemble
 from .errors import CheckpointError, ConfigError
 from .loop import Teacher, Trainer, evaluate
 from .models import model_spec
 from .nested import NestedModel
-from .progress import Progress
+from .parallel import Workers, launch
+from .progress import ConsoleProgress, Progress
 from .runs import CONFIG, METRICS, TEACHER, load_run, load_snapshots, locked, prepare_out
 
 __all__ = ["evaluate", "load_run", "train"]
@@ -34,6 +37,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
+    devices: int = 1,
 ) -> NestedModel:
     """Train the nested model of `config` and leave the run in `out`.
 
@@ -43,6 +47,7 @@ def train(
         resume: go on with the run in `out`; a finished one is loaded and nothing is written.
         overwrite: replace the run in `out`. Other files in the folder are left alone.
         progress: shows what happens; silent by default.
+        devices: processes that share the work; with another number sums differ in their last bits.
 
     Returns:
         The verified nested model, in evaluation mode at its densest level.
@@ -74,25 +79,46 @@ def train(
     with locked(out), _torch_settings(config):
         prepare_out(out, config, resume, overwrite)
         try:
-            teacher = _teacher(config, dataset, out / TEACHER, progress)
-            return Trainer(config, dataset, out, progress, teacher).run()
+            if devices > 1:
+                launch(devices, _work, config.to_dict(), str(out), type(progress) is not Progress)
+                return load_run(out)[0]
+            return _run(config, dataset, out, progress, Workers())
         finally:
             progress.stop()
 
 
-def _teacher(config: TrainConfig, dataset: Dataset, out: Path, progress: Progress) -> Teacher | None:
+def _work(workers: Workers, config: dict[str, Any], out: str, show: bool) -> None:
+    """What each of several processes does."""
+    settings = parse_config(config)
+    progress = ConsoleProgress(Console()) if show and workers.rank == 0 else Progress()
+    with _torch_settings(settings):
+        try:
+            _run(settings, load_dataset(settings.dataset, settings.data), Path(out), progress, workers)
+        finally:
+            progress.stop()
+
+
+def _run(config: TrainConfig, dataset: Dataset, out: Path, progress: Progress, workers: Workers) -> NestedModel:
+    teacher = _teacher(config, dataset, out / TEACHER, progress, workers)
+    return Trainer(config, dataset, out, progress, teacher, workers).run()
+
+
+def _teacher(config: TrainConfig, dataset: Dataset, out: Path, progress: Progress, workers: Workers) -> Teacher | None:
     """The networks of `config.teacher`, trained in `out` unless that is done; None if the config has none."""
     members: list[nn.Module] = []
     wall_s, epochs = 0.0, 0
     for k, own in enumerate(config.of_teachers()):
         folder = out / str(k)
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
-            if not (folder / METRICS).exists():
+        done = (folder / METRICS).exists()
+        workers.wait()  # nobody writes before all have looked
+        if not done:
+            if workers.rank == 0:
+                folder.mkdir(parents=True, exist_ok=True)
                 prepare_out(folder, own, resume=(folder / CONFIG).exists(), overwrite=False)
-                progress.note(f"teacher {k + 1} of {config.teacher.members}: {own.model}")
-                Trainer(own, dataset, folder, progress).run()
-                progress.stop()
+            workers.wait()
+            progress.note(f"teacher {k + 1} of {config.teacher.members}: {own.model}")
+            Trainer(own, dataset, folder, progress, None, workers).run()
+            progress.stop()
         nested, _, metrics = load_run(folder)
         members += [nested.module, *load_snapshots(folder)]
         wall_s += float(metrics["run"]["wall_s"])

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from swtrain.batches import ImageBatches
+from swtrain.batches import ImageBatches, epoch_generator
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split
 from swtrain.ensemble import monte_carlo_dropout
 from swtrain.errors import ConfigError, ExportError
 from swtrain.export import float_graph
-from swtrain.loop import Trainer, epoch_generator
+from swtrain.loop import Trainer
 from swtrain.models import ACTIVATIONS, build_model, set_activation_
 from swtrain.nested import NestedModel
 from swtrain.optim import restarts

@@ -9,11 +9,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from swtrain.batches import ImageBatches
+from swtrain.batches import ImageBatches, epoch_generator
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split, hold_out
 from swtrain.errors import ConfigError, NestingError, OutputError
-from swtrain.loop import epoch_generator, evaluate
+from swtrain.loop import evaluate
 from swtrain.models import build_model
 from swtrain.progress import ConsoleProgress
 from swtrain.runs import FILES, load_run, write_atomic
@@ -42,7 +42,7 @@ def test_a_run_leaves_its_files_and_can_be_loaded(tiny_config: TrainConfig, tmp_
     assert [level["name"] for level in metrics["levels"]] == ["60.24", "40.5", "20.7"]
     assert [level["nnz"] for level in metrics["levels"]] == [24_440, 36_575, 48_746]
     assert all(level["total"] == 61_470 for level in metrics["levels"])
-    assert set(metrics["run"]) == {"wall_s", "threads"}
+    assert set(metrics["run"]) == {"wall_s", "threads", "devices"}
     with (out / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == metrics["epochs"] == (8 if strategy == "sequential" else 2)
