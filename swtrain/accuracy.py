@@ -22,10 +22,9 @@ from codegen.serialize import load_graph
 
 from .datasets import Dataset, load_dataset
 from .deploy import quantized_inputs
-from .ensemble import Uncertain, monte_carlo_dropout
 from .errors import ConfigError, ExportError
+from .evaluate import Uncertain, evaluate, monte_carlo_dropout
 from .export import export_run
-from .loop import evaluate
 from .runs import load_run
 
 

@@ -11,6 +11,7 @@ import csv
 import io
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from .batches import ImageBatches, epoch_generator
 from .config import TrainConfig
 from .datasets import Dataset, Split, hold_out
 from .errors import CheckpointError
+from .evaluate import evaluate
 from .models import fold_batch_norm_
 from .nested import NestedModel
 from .optim import learning_rate, make_optimizer, plateaus, restarts
@@ -45,25 +47,17 @@ from .runs import (
 from .strategies import Phase, Strategy, make_strategy
 from .transfer import check_rules, freeze_, frozen_layers, load_weights_, still_
 
-HISTORY_FIELDS = ("phase", "epoch", "level", "sparsity", "lr", "loss", "train_accuracy", "held_out_accuracy")
-
-
-def evaluate(model: nn.Module, split: Split, frac_bits: int = 8, batch: int = 1000) -> float:
-    """Accuracy of `model` on `split` in percent; a `NestedModel` is measured at its active level.
-
-    The model sees `split.x * 2**-frac_bits`.
-    """
-    was_training = model.training
-    model.eval()
-    correct = 0
-    with torch.no_grad():
-        for start in range(0, len(split), batch):
-            x = torch.tensor(split.x[start : start + batch]).float() * 2.0**-frac_bits
-            x = x.contiguous(memory_format=torch.channels_last)
-            y = torch.tensor(split.y[start : start + batch])
-            correct += int((model(x).argmax(1) == y).sum())
-    model.train(was_training)
-    return 100 * correct / len(split)
+HISTORY_FIELDS = (
+    "phase",
+    "epoch",
+    "level",
+    "sparsity",
+    "lr",
+    "loss",
+    "train_accuracy",
+    "held_out_accuracy",
+    "held_out_levels",
+)
 
 
 @dataclass
@@ -176,7 +170,7 @@ class Trainer:
             self.history.append(row)
             self.wall_s += time.perf_counter() - started
             label = f"{phase.name}  epoch {self.at.epoch + 1}/{phase.epochs}"
-            self.progress.epoch(label, row["loss"], row["held_out_accuracy"])
+            self.progress.epoch(label, row["loss"], row["held_out_levels"])
             self.at.epoch += 1
             if self.config.snapshots and phase.kind == "dense" and self.at.epoch in restarts(phase.epochs):
                 state = self.nested.module.state_dict()
@@ -231,6 +225,7 @@ class Trainer:
             self.progress.step(label, value)
         loss_sum, correct, seen = self.workers.sums([loss_sum, correct, seen])
         self.workers.average_statistics_(self.nested.module)
+        levels = self._level_accuracies(phase)
         return {
             "phase": phase.name,
             "epoch": self.at.epoch + 1,
@@ -239,15 +234,24 @@ class Trainer:
             "lr": lr,
             "loss": loss_sum / seen,
             "train_accuracy": 100 * correct / seen,
-            "held_out_accuracy": self._averaged_accuracy() if len(self.held_out) else None,
+            "held_out_accuracy": levels[-1] if levels else None,
+            "held_out_levels": " ".join(f"{accuracy:.2f}" for accuracy in levels),
         }
 
-    def _averaged_accuracy(self) -> float:
-        """Accuracy (%) on held-out data, of the running mean of the weights if there is one."""
-        if self.average is None:
-            return self._accuracy(self.held_out)
-        with self.average.applied(self.nested.module):
-            return self._accuracy(self.held_out)
+    def _level_accuracies(self, phase: Phase) -> list[float]:
+        """Accuracy (%) on held-out data of the levels that a phase has, its own last; empty if none is held out.
+
+        That of the running mean of the weights, if there is one.
+        """
+        if not len(self.held_out):
+            return []
+        first = phase.level if phase.kind == "dense" else 0
+        with self.average.applied(self.nested.module) if self.average is not None else nullcontext():
+            found = []
+            for level in range(first, phase.level + 1):
+                self.nested.set_active_level_(level)
+                found.append(self._accuracy(self.held_out))
+        return found
 
     def _factor(self, phase: Phase, epoch: int) -> int:
         """By how much batches have grown in an epoch of a phase."""

@@ -15,7 +15,7 @@ import torch
 
 from .datasets import Split, hold_out, load_dataset
 from .errors import ConfigError
-from .loop import evaluate
+from .evaluate import evaluate
 from .nested import NestedModel
 from .runs import load_run, write_atomic, write_json
 from .sparsity import NEVER, SparsityPlan

@@ -30,8 +30,8 @@ class Progress:
     def step(self, label: str, loss: float) -> None:
         """One optimiser step is done."""
 
-    def epoch(self, label: str, loss: float, accuracy: float | None) -> None:
-        """One epoch is done, with its mean loss and the accuracy (%) on held-out data, if any is held out."""
+    def epoch(self, label: str, loss: float, accuracies: str) -> None:
+        """One epoch is done, with its mean loss and what held-out data say: percent per level, empty without any."""
 
     def note(self, text: str) -> None:
         """Something worth a line."""
@@ -73,9 +73,9 @@ class ConsoleProgress(Progress):
         if self._bar is not None:
             self._bar.update(self._task, advance=1, description=f"{label}  loss {loss:.4f}")  # type: ignore[arg-type]
 
-    def epoch(self, label: str, loss: float, accuracy: float | None) -> None:
+    def epoch(self, label: str, loss: float, accuracies: str) -> None:
         """Print the epoch's line."""
-        held_out = "" if accuracy is None else f"  held-out accuracy {accuracy:.2f} %"
+        held_out = f"  held-out accuracy {accuracies} %" if accuracies else ""
         self.console.print(f"{label}  loss {loss:.4f}{held_out}", highlight=False)
 
     def note(self, text: str) -> None:

@@ -24,8 +24,8 @@ from .config import TrainConfig
 from .datasets import Dataset, Split, hold_out, load_dataset
 from .deploy import predict_cycles
 from .errors import ConfigError, NestingError
+from .evaluate import evaluate
 from .export import export_graph
-from .loop import evaluate
 from .models import fold_batch_norm_
 from .nested import NestedModel
 from .progress import Progress

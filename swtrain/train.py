@@ -21,7 +21,8 @@ from .config import TrainConfig, parse_config
 from .datasets import Dataset, load_dataset
 from .ensemble import Ensemble
 from .errors import CheckpointError, ConfigError
-from .loop import Teacher, Trainer, evaluate
+from .evaluate import evaluate
+from .loop import Teacher, Trainer
 from .models import model_spec
 from .nested import NestedModel
 from .parallel import Workers, launch

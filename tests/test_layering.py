@@ -14,8 +14,8 @@ APPLICATION = {
     "tracing",
 }  # fmt: skip
 TORCH = {
-    "batches", "ensemble", "export", "loop", "models", "nested", "optim", "parallel", "pictures", "runs", "sparsity",
-    "strategies", "targets", "tracing", "train", "transfer",
+    "batches", "ensemble", "evaluate", "export", "loop", "models", "nested", "optim", "parallel", "pictures", "runs",
+    "sparsity", "strategies", "targets", "tracing", "train", "transfer",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from swtrain.cli import main
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset
 from swtrain.errors import ConfigError
-from swtrain.loop import evaluate
+from swtrain.evaluate import evaluate
 from swtrain.pictures import masks_picture, pictures, sensitivity
 from swtrain.runs import load_run
 from swtrain.train import train

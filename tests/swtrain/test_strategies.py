@@ -3,6 +3,7 @@
 import itertools
 from collections import OrderedDict
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from swtrain.config import TrainConfig, load_config
+from swtrain.datasets import Dataset, Split
+from swtrain.export import export_graph
 from swtrain.models import prunable_layers
 from swtrain.nested import NestedModel
 from swtrain.optim import OPTIMIZERS, make_optimizer
@@ -223,6 +226,27 @@ def test_every_strategy_nests_in_every_shape(strategy: str, shape: str) -> None:
     run = Run(config).all()
     run.nested.verify()
     assert [run.nested.density(k) for k in range(3)] == pytest.approx(config.densities, abs=0.08)
+    check_integers(run.nested)
+
+
+def check_integers(nested: NestedModel) -> None:
+    """The exported network holds the same masks, and one integer per weight, whichever level it is seen at."""
+    rng = np.random.default_rng(0)
+    split = Split(rng.integers(0, 256, (40, 1, 28, 28)).astype(np.uint8), np.arange(40) % 10)
+    graph = export_graph(nested, Dataset("noise", split, split, tuple("0123456789"), 8, "noise"), "x")
+    assert nested.names == tuple(node.name for node in graph.nodes if node.params is not None)
+    for node in graph.nodes:
+        if node.params is None:
+            continue
+        weight = nested.weight(node.name).detach().numpy().astype(np.float64)
+        rounded = np.clip(np.rint(weight * 2.0**node.params.frac_bits), -(2**15) + 1, 2**15 - 1)
+        seen = np.zeros(weight.shape, bool)
+        for level in range(nested.num_levels):
+            mask = nested.mask(node.name, level).numpy()
+            assert (mask | ~seen).all(), "nested"
+            assert np.array_equal(node.params.level_index <= level, mask)
+            assert np.array_equal(node.params.at_level(level), np.where(mask, rounded, 0))
+            seen = mask
 
 
 @pytest.mark.parametrize("strategy", ["joint", "hybrid"])

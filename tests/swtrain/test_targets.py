@@ -12,8 +12,8 @@ from swtrain.config import TrainConfig, load_config
 from swtrain.datasets import Dataset, hold_out
 from swtrain.deploy import predict_cycles
 from swtrain.errors import ConfigError
+from swtrain.evaluate import evaluate
 from swtrain.export import export_graph
-from swtrain.loop import evaluate
 from swtrain.progress import Progress
 from swtrain.runs import load_run, make_nested, read_config
 from swtrain.targets import resolve

@@ -13,7 +13,7 @@ from swtrain.config import TrainConfig, load_config
 from swtrain.datasets import Dataset
 from swtrain.ensemble import Ensemble
 from swtrain.errors import ConfigError
-from swtrain.loop import evaluate
+from swtrain.evaluate import evaluate
 from swtrain.models import prunable_layers
 from swtrain.nested import NestedModel
 from swtrain.runs import load_run, load_snapshots

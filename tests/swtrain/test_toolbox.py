@@ -12,8 +12,8 @@ from torch import nn
 from swtrain.batches import ImageBatches, epoch_generator
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split
-from swtrain.ensemble import monte_carlo_dropout
 from swtrain.errors import ConfigError, ExportError
+from swtrain.evaluate import monte_carlo_dropout
 from swtrain.export import float_graph
 from swtrain.loop import Trainer
 from swtrain.models import ACTIVATIONS, build_model, set_activation_
@@ -86,7 +86,7 @@ def test_averaged_runs_keep_the_invariant_and_resume(tiny_config: TrainConfig, t
     train(config, tmp_path / "whole").verify()
 
     class Cut(Progress):
-        def epoch(self, label: str, loss: float, accuracy: float | None) -> None:
+        def epoch(self, label: str, loss: float, accuracies: str) -> None:
             if label.endswith("1/2"):
                 raise KeyboardInterrupt
 
@@ -109,7 +109,7 @@ def test_frozen_layers_keep_their_bits_until_they_thaw(tiny: Dataset, tiny_confi
     states = [{k: v.clone() for k, v in trainer.nested.module.state_dict().items()}]
 
     class Keep(Progress):
-        def epoch(self, label: str, loss: float, accuracy: float | None) -> None:
+        def epoch(self, label: str, loss: float, accuracies: str) -> None:
             states.append({k: v.clone() for k, v in trainer.nested.module.state_dict().items()})
 
     trainer.progress = Keep()

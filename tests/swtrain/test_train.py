@@ -13,7 +13,7 @@ from swtrain.batches import ImageBatches, epoch_generator
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split, hold_out
 from swtrain.errors import ConfigError, NestingError, OutputError
-from swtrain.loop import evaluate
+from swtrain.evaluate import evaluate
 from swtrain.models import build_model
 from swtrain.progress import ConsoleProgress
 from swtrain.runs import FILES, load_run, write_atomic
@@ -224,3 +224,16 @@ def test_held_out_examples_are_not_trained_on() -> None:
     fitting, held = hold_out(split, 12, 3)
     assert len(held) == 12
     assert sorted([*fitting.y, *held.y]) == list(range(50))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_each_epoch_says_what_every_level_reaches(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    epochs = {"dense": 1, "prune": 1, "grow": 1, "joint": 1}
+    for strategy, counts in (("sequential", [1, 1, 2, 3]), ("hybrid", [1, 1, 3])):
+        out = tmp_path / strategy
+        train(changed(tiny_config, strategy=strategy, epochs=epochs), out)
+        with (out / "history.csv").open() as file:
+            rows = [[float(part) for part in row["held_out_levels"].split()] for row in csv.DictReader(file)]
+        assert [len(row) for row in rows] == counts
+        held_out = [level["accuracy_held_out"] for level in json.loads((out / "metrics.json").read_text())["levels"]]
+        assert rows[-1] == pytest.approx(held_out, abs=0.01)
