@@ -128,7 +128,7 @@ def accuracy_table(runs: Sequence[Path]) -> dict[str, Any]:
                 **({"no_device_figure": reason} if reason else {}),
                 "data": metrics["provenance"],
                 "seed": config.seed,
-                "epochs": metrics["epochs"],
+                "epochs": metrics["epochs"] + metrics.get("teacher", {}).get("epochs", 0),
                 "minutes": round(metrics["run"]["wall_s"] / 60, 1),
             }
             for level in levels
