@@ -21,10 +21,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .emit import BUILDS, MANIFEST, ProjectFolder, read_project
+from .emit import BUILDS, MANIFEST, ProjectFolder, external_content, read_project
 from .errors import DoesNotFit, OutputError, ToolchainError
 from .files import replace_folder
 from .image import read_segments, region_sizes, to_intel_hex, to_ti_txt
+from .loader import build_loaders
 from .target import TargetSpec, firmware_dir, load_target
 
 TOOLCHAINS = BUILDS
@@ -47,11 +48,15 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class Built:
-    """Result of a build: `folder` holds the files, `program` is the ELF or the host executable."""
+    """Result of a build: `folder` holds the files, `program` is the ELF or the host executable.
+
+    `loaders` are the programs that fill the external memory, in the order in which they run.
+    """
 
     folder: Path
     program: Path
     sizes: Mapping[str, Any]
+    loaders: tuple[Path, ...] = ()
 
 
 def toolchain(name: str, target: TargetSpec) -> Toolchain:
@@ -175,9 +180,14 @@ def _sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> lis
         files.append(root / "kernels" / f"{kernel}.c" if use_c else assembly)
     if tool.name == "host":
         return [*files, root / "boards" / "host" / "main.c", root / "boards" / "host" / "external.c"]
-    files += [root / "src" / "sw_serve.c", root / "src" / "sw_mem.S"]
-    files += [_board_file(target, name) for name in ("start.S", "board.c", *project.manifest["board_sources"])]
-    return [*files, root / "src" / "sw_mspabi.S"] if tool.name == "zig" else files
+    return [*files, root / "src" / "sw_serve.c", *_board_sources(project, tool, target)]
+
+
+def _board_sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> list[Path]:
+    """Start-up, board and helpers of any program for the MCU."""
+    source = firmware_dir() / "src"
+    files = [_board_file(target, name) for name in ("start.S", "board.c", *project.manifest["board_sources"])]
+    return [*files, source / "sw_mem.S", *([source / "sw_mspabi.S"] if tool.name == "zig" else [])]
 
 
 def compile_and_link(tool: Toolchain, sources: list[Path], includes: list[Path], program: Path, map_file: Path) -> None:
@@ -227,22 +237,41 @@ def build(folder: Path, toolchain_name: str = "zig", out: Path | None = None) ->
         compile_and_link(tool, _sources(project, tool, target), [firmware_dir() / "include", folder], program, map_file)
         files: dict[str, str | bytes] = {name: program.read_bytes()}
         sizes: dict[str, Any] = {}
+        loaders: list[Path] = []
         if tool.name != "host":
             segments = read_segments(program)
             files[f"{project.graph.name}.hex"] = to_intel_hex(segments)
             files[f"{project.graph.name}.txt"] = to_ti_txt(segments)
             files[map_file.name] = _strip_paths(map_file.read_text(), Path(scratch), folder)
             sizes = region_sizes(program, target, project.manifest)
+            loaders = _loaders(project, tool, target, Path(scratch))
+            files |= {p.name: p.read_bytes() for p in loaders}
+            files |= {p.with_suffix(".txt").name: to_ti_txt(read_segments(p)) for p in loaders}
     stamp = {
         "toolchain": tool.name,
         "compiler": tool.version,
         "digest": project.manifest["digest"],
         "program": name,
         "sizes": sizes,
+        "loaders": [p.name for p in loaders],
     }
     files[STAMP] = json.dumps(stamp, indent=1) + "\n"
     replace_folder(out, files, executable=name if tool.name == "host" else None)
-    return Built(out, out / name, sizes)
+    return Built(out, out / name, sizes, tuple(out / p.name for p in loaders))
+
+
+def _loaders(project: ProjectFolder, tool: Toolchain, target: TargetSpec, scratch: Path) -> list[Path]:
+    """Programs that fill the external memory; none for a project without."""
+    content = external_content(project)
+    if content is None:
+        return []
+    root = firmware_dir()
+    sources = [*_board_sources(project, tool, target), root / "kernels" / "sw_load_u8.S"]
+
+    def link(files: list[Path], includes: list[Path], program: Path) -> None:
+        compile_and_link(tool, files, [root / "include", *includes], program, program.with_suffix(".map"))
+
+    return build_loaders(content, target, sources, scratch, link)
 
 
 def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
@@ -262,13 +291,14 @@ def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
         stamp = json.loads(stamp_file.read_text(encoding="utf-8"))
         program = folder / toolchain_name / stamp["program"]
         digest, sizes = stamp["digest"], dict(stamp["sizes"])
+        loaders = tuple(folder / toolchain_name / str(name) for name in stamp["loaders"])
     except (OSError, RecursionError, ValueError, KeyError, TypeError) as e:
         raise ToolchainError(f"{folder} has no finished {toolchain_name} build; {hint}") from e
     if digest != project.manifest["digest"] or not program.is_file():
         raise ToolchainError(
             f"the {toolchain_name} build in {folder} belongs to another version of the project; {hint}"
         )
-    return Built(program.parent, program, sizes)
+    return Built(program.parent, program, sizes, loaders)
 
 
 def _strip_paths(text: str, scratch: Path, folder: Path) -> str:

@@ -1,20 +1,23 @@
-"""Write an image to a board through `mspdebug tilib` (eZ-FET of a LaunchPad)."""
+"""Write an image to a board through `mspdebug tilib` (eZ-FET of a LaunchPad), and fill its external memory."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from .errors import ToolchainError
-from .image import read_segments
+from .image import read_segments, read_symbols
+from .loader import IDLE, STATUS
 
 TIMEOUT_S = 180
 FAILURES = ("error", "fail", "can't", "unable", "mismatch")
 
 
 def flash(elf: Path) -> str:
-    """Program and verify `elf`; returns what mspdebug said last.
+    """Program and verify `elf`; returns what to tell the user.
 
     The image is checked first: it must be an MSP430 ELF and leave the signatures alone.
 
@@ -22,6 +25,34 @@ def flash(elf: Path) -> str:
         ToolchainError: mspdebug is missing, found no board, or failed; its last words are in the message.
         DoesNotFit: the image covers the signatures.
     """
+    _mspdebug(elf, [])
+    return f"{elf.name} written and verified"
+
+
+def fill_external(elf: Path) -> str:
+    """Program one of the loaders (`loader.py`), let it run until it idles, and read its verdict.
+
+    Raises:
+        ToolchainError, DoesNotFit: as `flash`; or the external memory does not hold what was written.
+    """
+    read_segments(elf)
+    symbols = read_symbols(elf)
+    try:
+        idle, status = symbols[IDLE], symbols[STATUS]
+    except KeyError as e:
+        raise ToolchainError(f"{elf.name} is not a program that fills an external memory; build again") from e
+    lines = _mspdebug(elf, [f"setbreak {idle:#x}", "run", f"md {status:#x} 2"])
+    dumped = [m for line in lines if (m := re.match(rf"0*{status:x}: (\w\w) (\w\w)\b", line))]
+    if not dumped or (dumped[-1][1], dumped[-1][2]) != ("01", "00"):
+        raise ToolchainError(
+            f"{elf.name}: the external memory does not hold what was written to it; check its supply and wiring "
+            "(firmware/README.md)"
+        )
+    return f"{elf.name}: external memory written and compared"
+
+
+def _mspdebug(elf: Path, then: list[str]) -> list[str]:
+    """Program and verify `elf`, then give more commands; the lines that mspdebug printed."""
     read_segments(elf)
     mspdebug = shutil.which("mspdebug")
     if mspdebug is None:
@@ -29,17 +60,20 @@ def flash(elf: Path) -> str:
             "mspdebug is not on PATH; install it (Debian: apt install mspdebug) and TI's libmsp430.so, or write "
             f"{elf.with_suffix('.txt').name} with TI's UniFlash"
         )
-    commands = [f'prog "{elf}"', f'verify "{elf}"', "exit"]  # mspdebug splits at blanks, but not inside quotes
     try:
-        done = subprocess.run(
-            [mspdebug, "tilib", *commands],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
+        # a plain name: up to 0.22 mspdebug takes quotes for a part of the name, later ones split at blanks
+        with tempfile.TemporaryDirectory(prefix="swtrain-") as folder:
+            shutil.copyfile(elf, Path(folder) / "image.elf")
+            done = subprocess.run(
+                [mspdebug, "tilib", "prog image.elf", "verify image.elf", *then, "exit"],
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=TIMEOUT_S,
+                stdin=subprocess.DEVNULL,
+                check=False,
+                cwd=folder,
+            )
     except subprocess.TimeoutExpired as e:
         raise ToolchainError(
             f"mspdebug does not answer after {TIMEOUT_S} s; unplug the board, plug it in and try again"
@@ -54,4 +88,4 @@ def flash(elf: Path) -> str:
         raise ToolchainError(
             f"mspdebug tilib failed ({reason}); connect the board and check that libmsp430.so is installed"
         )
-    return f"{elf.name} written and verified"
+    return lines

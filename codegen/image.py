@@ -59,6 +59,15 @@ def read_segments(elf: Path) -> list[Segment]:
     return sorted(segments, key=lambda s: s.address)
 
 
+def read_symbols(elf: Path) -> dict[str, int]:
+    """Addresses of the global symbols of an ELF that `read_segments` has read."""
+    with elf.open("rb") as f:
+        table = ELFFile(f).get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            return {}
+        return {s.name: int(s["st_value"]) for s in table.iter_symbols() if s.name}
+
+
 def to_intel_hex(segments: list[Segment]) -> str:
     """Intel HEX with type-04 address records."""
     image = IntelHex()

@@ -183,7 +183,9 @@ def planned_bytes(
 
 def _low_fram_data(graph: Graph, schedule: Schedule, plan: MemoryPlan) -> int:
     tables = sum(KINDS[layer.kind].table_words(layer) for layer in schedule.layers)
-    return WORD * (plan.arena_words[NEAR] + graph.tensors[graph.input].size + graph.output.size + tables)
+    descriptors = sum(KINDS[layer.kind].descriptor_bytes for layer in schedule.layers)
+    words = plan.arena_words[NEAR] + graph.tensors[graph.input].size + graph.output.size + tables
+    return WORD * words + descriptors
 
 
 def _low_fram_room(target: TargetSpec) -> int:

@@ -259,11 +259,14 @@ def run(elf: Path, uart: bool, json_file: Path | None, gdb: int | None, **option
 @click.option("--toolchain", default="zig", show_default=True, help="Whose image: zig or gcc.")
 @known_errors
 def flash(project: Path, toolchain: str) -> None:
-    """Write a built PROJECT to a board with mspdebug (driver tilib)."""
+    """Write a built PROJECT to a board with mspdebug (driver tilib); its external memory first, if it needs one."""
     from codegen.build import find_build
+    from codegen.flash import fill_external
     from codegen.flash import flash as run_flash
 
     built = find_build(project, toolchain)
+    for loader in built.loaders:
+        console.print(fill_external(loader), highlight=False)
     console.print(run_flash(built.program), highlight=False)
 
 

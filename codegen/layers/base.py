@@ -118,6 +118,7 @@ class LayerKind:
         sources, kernels: firmware files that every layer of the kind needs.
         board_sources: those of the board, where the board has them.
         reads_often: its input is worth a copy in LEA RAM.
+        descriptor_bytes: low FRAM of its descriptor and its line in `sw_layers`, at most.
         far_x, far_y: its input, its output may lie above 64 KB.
     """
 
@@ -127,6 +128,7 @@ class LayerKind:
     kernels: ClassVar[tuple[str, ...]] = ()
     board_sources: ClassVar[tuple[str, ...]] = ()
     reads_often: ClassVar[bool] = False
+    descriptor_bytes: ClassVar[int] = 96
     far_x: ClassVar[bool] = False
     far_y: ClassVar[bool] = False
 

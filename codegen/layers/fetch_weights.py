@@ -22,6 +22,7 @@ class FetchWeights(LayerKind):
     sources = ("src/sw_fetch_weights.c", "src/sw_external.c")
     kernels = ("sw_load_u8",)
     board_sources = ("external.c", "external_dma.S")
+    descriptor_bytes = 20
     far_x = far_y = True
 
     def layer(self, node: Node, blob: ExternalBlob, levels: int) -> Layer:

@@ -13,7 +13,7 @@ import pytest
 
 import codegen.flash
 from codegen.errors import DoesNotFit, ToolchainError
-from codegen.flash import flash
+from codegen.flash import fill_external, flash
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake mspdebug is a POSIX script")
 
@@ -55,6 +55,7 @@ def mspdebug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
         script.write_text(
             f"#!{sys.executable}\nimport json, sys, time\n"
             f"json.dump(sys.argv[1:], open({str(record)!r}, 'w'))\n"
+            f"open({str(record)!r} + '.elf', 'wb').write(open('image.elf', 'rb').read())\n"
             f"sys.stdout.buffer.write({out!r}); sys.stderr.buffer.write({err!r}); sys.stdout.flush()\n"
             f"time.sleep({wait_s})\nsys.exit({code})\n"
         )
@@ -65,36 +66,54 @@ def mspdebug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., P
     return install
 
 
-def words(command: str) -> list[str]:
-    """A command as mspdebug reads it: split at blanks, double quotes keep a blank."""
-    out, word, quoted, started = [], "", False, False
-    for c in command:
-        if c == '"':
-            quoted, started = not quoted, True
-        elif c.isspace() and not quoted:
-            if word or started:
-                out.append(word)
-            word, started = "", False
-        else:
-            word += c
-    return [*out, word] if word or started else out
-
-
 def test_success(image: Path, mspdebug: Callable[..., Path]) -> None:
     record = mspdebug(out=GOOD.encode())
     assert flash(image) == "model.elf written and verified"
     arguments = json.loads(record.read_text())
     assert arguments[0] == "tilib"
-    assert [words(a) for a in arguments[1:]] == [["prog", str(image)], ["verify", str(image)], ["exit"]]
+    assert arguments[1:] == ["prog image.elf", "verify image.elf", "exit"]
+    assert Path(f"{record}.elf").read_bytes() == image.read_bytes()
 
 
-def test_a_path_with_a_blank_is_quoted(tmp_path: Path, mspdebug: Callable[..., Path]) -> None:
+def test_a_path_with_a_blank_reaches_mspdebug_as_a_plain_name(tmp_path: Path, mspdebug: Callable[..., Path]) -> None:
+    """Version 0.22 takes quotes for a part of the name, 0.25 splits at blanks."""
     folder = tmp_path / "my models"
     folder.mkdir()
-    (folder / "model.elf").write_bytes(elf())
+    (folder / "my model.elf").write_bytes(elf())
     record = mspdebug(out=GOOD.encode())
-    flash(folder / "model.elf")
-    assert words(json.loads(record.read_text())[1]) == ["prog", str(folder / "model.elf")]
+    assert flash(folder / "my model.elf") == "my model.elf written and verified"
+    assert json.loads(record.read_text())[1] == "prog image.elf"
+
+
+@pytest.fixture
+def loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "external_0.elf"
+    path.write_bytes(elf())
+    monkeypatch.setattr(codegen.flash, "read_symbols", lambda _: {"sw_idle": 0x4400, "loader_status": 0x4ABC})
+    return path
+
+
+RAN = "Set breakpoint 0\nRunning. Press Ctrl+C to interrupt...\n    ( PC: 04400)  ( R4: 00000)\nsw_idle:\n"
+
+
+def test_a_loader_runs_until_it_idles(loader: Path, mspdebug: Callable[..., Path]) -> None:
+    record = mspdebug(out=f"{GOOD}{RAN}    04abc: 01 00                                           |..|\n".encode())
+    assert fill_external(loader) == "external_0.elf: external memory written and compared"
+    assert json.loads(record.read_text())[3:] == ["setbreak 0x4400", "run", "md 0x4abc 2", "exit"]
+
+
+@pytest.mark.parametrize("dump", ["", "    04abc: ff ff  |\n", "    04abc: 00 00  |\n", "    14abc: 01 00  |\n"])
+def test_a_loader_that_does_not_succeed(dump: str, loader: Path, mspdebug: Callable[..., Path]) -> None:
+    mspdebug(out=(GOOD + RAN + dump).encode())
+    with pytest.raises(ToolchainError, match="does not hold what was written to it; check its supply and wiring"):
+        fill_external(loader)
+
+
+def test_only_loaders_fill_a_memory(image: Path, mspdebug: Callable[..., Path]) -> None:
+    record = mspdebug(out=GOOD.encode())
+    with pytest.raises(ToolchainError, match="is not a program that fills an external memory"):
+        fill_external(image)
+    assert not record.exists()
 
 
 def test_no_mspdebug_names_the_remedy(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

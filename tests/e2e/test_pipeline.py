@@ -93,6 +93,34 @@ def test_report_is_deterministic(project: Path, report: dict, tmp_path: Path) ->
     assert again == {key: value for key, value in report.items() if key != "run"}
 
 
+def test_weights_in_external_memory(run_folder: Path, report: dict, tmp_path: Path) -> None:
+    """The same network with all weights outside: the file is loaded by itself, the logits are the same, a wrong file
+    is refused."""
+    folder = tmp_path / "outside"
+    for command in (
+        ("emit-c", run_folder, "--out", folder, "--external", "all"),
+        ("build", folder),
+        ("sim", folder, "--inputs", "1", "--jobs", "1", "--json", tmp_path / "r.json"),
+    ):
+        result = invoke(*command)
+        assert result.exit_code == 0, result.output
+        if command[0] == "emit-c":
+            assert "weights_external.bin): " in result.output.replace("\n", "")
+    outside = json.loads((tmp_path / "r.json").read_text())
+    for inside, level in zip(report["levels"], outside["levels"], strict=True):
+        assert level["accuracy_device"] == inside["accuracy_device"]
+        fetched = [layer for layer in level["layers"] if layer["name"].endswith(" weights")]
+        assert len(fetched) == 5
+        assert all(layer["cycles"] > 0 and layer["energy_j"] > 0 for layer in fetched)
+    sums = [sum(x["cycles"] for x in v["layers"] if x["name"].endswith(" weights")) for v in outside["levels"]]
+    assert sums == sorted(sums)
+    content = (folder / "weights_external.bin").read_bytes()
+    (folder / "weights_external.bin").write_bytes(content[:-1] + b"?")
+    result = invoke("sim", folder, "--inputs", "1")
+    assert result.exit_code == 1
+    assert "weights_external.bin is not the file that was emitted with the project" in result.output.replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("limits", "missed"),
     [

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rig
 from hypothesis import given, settings
 from intermittent import Intermittent, lea_network, lea_target, network, small_steps
-from rig import INFER, SWITCH, TARGET, Board, Workshop, assert_device, assert_host, emit_project
+from rig import INFER, ROOT, SWITCH, TARGET, Board, Workshop, assert_device, assert_host, emit_project
 from strategies import graphs, inputs_for, lenet, lenet_columns
 
 from codegen import reference
-from codegen.emit import EXTERNAL
+from codegen.build import build, compile_and_link, find_build, toolchain
+from codegen.emit import EXTERNAL, write_project
 from codegen.errors import DoesNotFit
 from codegen.external import RUNS_AT_ONCE
 from codegen.ir import Graph
+from codegen.loader import build_loaders
+from sim import Machine, Stop
 
 ERR_EXTERNAL = -2
 needs_cc = pytest.mark.skipif(
@@ -237,3 +241,74 @@ def test_a_reset_without_power_loss_is_survived(outside: Intermittent) -> None:
         board.machine.reset(power_on=False)
         outside.finish(board)
         outside.check(board, f"reset={loss}")
+
+
+# --- filling the memory of a board
+
+
+def run_loader(elf: Path, memory: bytes) -> tuple[int, bytes]:
+    """A loader on a board whose external memory holds `memory`: its verdict and what the memory holds then."""
+    machine = Machine("msp430fr5994", seed=2)
+    machine.load(elf)
+    rig.attach_external(machine, memory)
+    assert machine.run(until="sw_idle", max_cycles=200_000_000) is Stop.UNTIL
+    status = int.from_bytes(machine.read("loader_status", 2), "little", signed=True)
+    return status, machine.spi_fram_read(0, len(memory))
+
+
+def test_loaders_fill_the_memory_with_the_header_last(tmp_path: Path) -> None:
+    """Two programs for a file larger than high FRAM; after the first the memory is not yet valid."""
+    project = emit_project(lenet(), TARGET, "cpu", external="all")
+    write_project(project, tmp_path / "p")
+    content = project.files[EXTERNAL]
+    assert isinstance(content, bytes)
+    small = rig.replace(TARGET.regions["hifram"], size=100_000)
+    target = rig.replace(TARGET, regions={**TARGET.regions, "hifram": small})
+    tool = toolchain("zig", TARGET)
+    board = ROOT / "boards" / "msp430fr5994"
+    sources = [board / n for n in ("start.S", "board.c", "external.c", "external_dma.S")]
+    sources += [ROOT / "src" / "sw_mem.S", ROOT / "src" / "sw_mspabi.S", ROOT / "kernels" / "sw_load_u8.S"]
+
+    def link(files: list[Path], includes: list[Path], program: Path) -> None:
+        compile_and_link(tool, files, [ROOT / "include", *includes], program, program.with_suffix(".map"))
+
+    programs = build_loaders(content, target, sources, tmp_path, link)
+    assert len(programs) == 2
+    memory = bytes(len(content))
+    for number, program in enumerate(programs):
+        status, memory = run_loader(program, memory)
+        assert status == 1
+        assert (memory[:32] == content[:32]) == (number == 1)
+    assert memory == content
+
+
+def test_a_build_brings_its_loaders(tmp_path: Path) -> None:
+    project = emit_project(lenet_columns(), TARGET, "auto", external="all")
+    write_project(project, tmp_path / "p")
+    built = build(tmp_path / "p", "zig")
+    assert find_build(tmp_path / "p").loaders == built.loaders
+    assert [p.name for p in built.loaders] == ["external_0.elf"]
+    assert built.loaders[0].with_suffix(".txt").is_file()
+    content = project.files[EXTERNAL]
+    assert isinstance(content, bytes)
+    assert run_loader(built.loaders[0], bytes(len(content))) == (1, content)
+    machine = Machine("msp430fr5994")
+    machine.load(built.loaders[0])  # no memory fitted
+    assert machine.run(until="sw_idle", max_cycles=10_000_000) is Stop.UNTIL
+    assert machine.read("loader_status", 2) == b"\xff\xff"
+
+
+def test_a_loader_that_lost_power_starts_again(tmp_path: Path) -> None:
+    project = emit_project(lenet_columns(), TARGET, "auto", external="all")
+    write_project(project, tmp_path / "p")
+    content = project.files[EXTERNAL]
+    assert isinstance(content, bytes)
+    machine = Machine("msp430fr5994", seed=2)
+    machine.load(build(tmp_path / "p", "zig").loaders[0])
+    rig.attach_external(machine, bytes(len(content)))
+    for cycles in (3_000_000, 1_000, 4_444_444):
+        machine.run(max_cycles=cycles)
+        assert machine.spi_fram_read(0, 32) != content[:32]
+        machine.reset(power_on=True)
+    assert machine.run(until="sw_idle", max_cycles=200_000_000) is Stop.UNTIL
+    assert machine.spi_fram_read(0, len(content)) == content
