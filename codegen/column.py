@@ -108,14 +108,10 @@ class ColumnLayer:
 
     def lists(self) -> list[tuple[ColumnGroup, list[int]]]:
         """Each distinct list of taps, by one group that has it, with the indices of all its groups."""
-        found: list[tuple[ColumnGroup, list[int]]] = []
+        found: dict[tuple[tuple[int, ...], bytes], tuple[ColumnGroup, list[int]]] = {}
         for i, g in enumerate(self.groups):
-            same = next((m for h, m in found if h.counts == g.counts and np.array_equal(h.taps, g.taps)), None)
-            if same is None:
-                found.append((g, [i]))
-            else:
-                same.append(i)
-        return found
+            found.setdefault((g.counts, g.taps.tobytes()), (g, []))[1].append(i)
+        return list(found.values())
 
     @cached_property
     def table_words(self) -> int:

@@ -70,9 +70,9 @@ def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str
     while sum(c.packed.table_words for c in chosen.values()) > words:
         name = max(chosen, key=lambda n: chosen[n].packed.table_words)
         most = chosen[name].packed.table_words
-        shorter = [c for c in offers[name] if c.packed.table_words < most]
+        shorter = next((c for c in map(_cut, offers[name]) if c.packed.table_words < most), None)
         if shorter:
-            chosen[name] = _cut(shorter[0])
+            chosen[name] = shorter
         else:
             del chosen[name]
     return chosen

@@ -28,6 +28,9 @@ ENOUGH_BITS = 12.0
 
 BEAM = 64
 
+EQUAL_SCALES = 1.0
+"""Bits that a sum of inputs of one scale is worth: it takes half the time."""
+
 CHOICES = 4
 """Scales that are tried for each node under one assignment of those before it."""
 
@@ -45,7 +48,8 @@ class _Partial:
     def then(self, node: Node, y: Tensor, bits: list[float]) -> _Partial:
         """With one more node, whose tensors have so many significant bits: the fewest of all count, then their sum."""
         capped = [min(b, ENOUGH_BITS) for b in bits]
-        score = min(self.score[0], *capped, ENOUGH_BITS), self.score[1] + sum(capped)
+        bonus = EQUAL_SCALES if isinstance(node.op, Add) and not any(node.op.shifts) else 0.0
+        score = min(self.score[0], *capped, ENOUGH_BITS), self.score[1] + sum(capped) + bonus
         return _Partial({**self.tensors, y.name: y}, (*self.nodes, node), score)
 
 

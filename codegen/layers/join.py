@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ class AddLayer(LayerKind):
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """Row by row."""
-        return _work("add", plan.buffer(layer.y))
+        assert layer.node is not None and isinstance(layer.node.op, Add)
+        return _work(layer, level, plan, layer.node.op.shifts)
 
 
 class ConcatLayer(LayerKind):
@@ -77,7 +79,8 @@ class ConcatLayer(LayerKind):
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """Row by row."""
-        return _work("concat", plan.buffer(layer.y))
+        assert layer.node is not None and isinstance(layer.node.op, Concat)
+        return _work(layer, level, plan, layer.node.op.shift_of(len(layer.reads)))
 
 
 def _channels(shape: tuple[int, ...], target: TargetSpec) -> int:
@@ -85,10 +88,23 @@ def _channels(shape: tuple[int, ...], target: TargetSpec) -> int:
     return min(max(int(target.step_cycles // (prod(shape[1:]) * target.prices["add_word"])), 1), shape[0])
 
 
-def _work(kind: str, y: Buffer) -> Work:
+def _work(layer: Layer, level: int, plan: MemoryPlan, shifts: Sequence[int]) -> Work:
+    """Calls of the kernel, its rows and elements; sums of equal scales and copies have loops of their own."""
+    y = plan.buffer(layer.y)
     channels, height, width = y.shape
-    work, rows = border_work(y), channels * height
-    work.add(1, **{f"{kind}_layer": 1, f"{kind}_row": rows, f"{kind}_word": rows * width})
+    sides = [(plan.buffer(x), s) for x, s in zip(layer.reads, shifts, strict=True)]
+    parts = [(sides, channels)] if layer.kind == "add" else [([side], side[0].shape[0]) for side in sides]
+    work = border_work(y)
+    work.add(1, add_layer=1)
+    for inputs, count in parts:
+        gaps = any(b.plane != height * width for b in (y, *(b for b, _ in inputs)))
+        fast = not any(shift for _, shift in inputs)
+        work.add(
+            count if gaps else len(layer.steps[level]) * count / channels,
+            add_call=1,
+            add_row=height if gaps else 1,
+        )
+        work.add(count * height * width, **{"add_equal_word" if fast else "add_word": 1})
     return work
 
 

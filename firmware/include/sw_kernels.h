@@ -160,7 +160,7 @@ void sw_clip_maxpool_2x2_s16_cpu(const sw_clip_t *clip);
 void sw_clip_maxpool_1x2_s16_cpu(const sw_clip_t *clip);
 
 // y = clip((a * a_factor + b * b_factor + 2^13) >> 14, lo, hi) of elements anywhere, in rows; factors are 2^0
-// to 2^14 (b_factor may be 0), lo <= 0 <= hi. y may be a or b.
+// to 2^14 (b_factor may be 0: then b is not read for sure), lo <= 0 <= hi. y may be a or b.
 typedef struct {
     sw_addr_t a, b, y;
     uint16_t a_skip, b_skip, y_skip; // bytes from the end of a row to the next

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // void sw_add_s16_cpu(const sw_add_t *add)
-// 37 cycles an element, 16 where both factors are 2^14, which has a loop of its own; FRAM's wait states besides.
+// 37 cycles an element; 16 where both factors are 2^14 and 15 where they are 2^14 and 0, which have loops of their own;
+// FRAM's wait states besides.
 // r13, r14 and r15 hold 20-bit addresses: register indirect takes all of them, and an index from a base above 64 KB
 // stays there (SLAU445 4.4.2, 4.4.4).
 //
@@ -37,6 +38,8 @@
     jne .Lelement
     cmp #0x4000, r10
     jeq .Lequal
+    tst r10
+    jz .Lalone
 .Lelement:
     MOVP_ABS r15, MPYS
     mov r11, &OP2
@@ -97,3 +100,23 @@
     mov r9, r5
     inc r5
     jmp .Lequal_store
+
+.Lalone:
+    mov @r15+, r5
+    tst r5
+    jn .Lalone_negative
+    cmp r5, r8
+    jhs .Lalone_store
+    mov r8, r5
+.Lalone_store:
+    mov r5, 0(r13)
+    ADDA r4, r13
+    dec r7
+    jnz .Lalone
+    jmp .Lnext_row
+.Lalone_negative:
+    cmp r5, r9
+    jlo .Lalone_store
+    mov r9, r5
+    inc r5
+    jmp .Lalone_store

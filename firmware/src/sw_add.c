@@ -19,8 +19,8 @@ void sw_add_channels(const sw_term_t *a, uint16_t a_first, const sw_term_t *b, u
     add.hi = bounds[1];
     uint16_t size = y->width * y->height;
     if (a->plane == size && b->plane == size && y->plane == size) { // all channels lie without gaps
-        add.width = size;
-        add.height = channels;
+        add.width = size * channels;
+        add.height = 1;
         add.a_skip = add.b_skip = add.y_skip = 0;
         sw_add_s16_cpu(&add);
         return;

@@ -138,3 +138,18 @@ def test_the_plan_fits_lea_ram() -> None:
             for level, tiling in enumerate(layer.tilings):
                 most = max(g.counts[level] for g in layer.packed.groups)
                 assert tiling.words(most) <= TARGET.lea_words
+
+
+def test_layers_give_way_until_the_lists_of_taps_fit() -> None:
+    """Masks without columns in layers whose steps are short, so that groups are cut again."""
+    rng = np.random.default_rng(1)
+    chain = Chain((16, 12, 12), 0, 100, 2)
+    for _ in range(6):
+        shape = (16, chain.last.shape[0], 5, 5)
+        index = rng.choice([0, 1, NEVER], shape, p=[0.1, 0.1, 0.8])
+        chain.add(Conv2d((5, 5), (1, 1), (2, 2, 2, 2)), make_params(rng.integers(-90, 90, shape), index), 0, 100)
+    target = replace(TARGET, step_cycles=8000)
+    chosen = plan_lea(chain.graph(), target)
+    words = sum(c.packed.table_words for c in chosen.values())
+    assert words <= (target.regions["fram"].size - target.fram_reserve) // 3 // 2
+    assert 0 < len(chosen) < 6
