@@ -121,6 +121,8 @@ class TrainConfig(Section):
     """Memory of the running mean of the weights that each phase ends with, per step: 0.999; 0: no mean."""
     snapshots: bool = False
     """The dense phase keeps the weights at each restart of `cosine-restarts`; a teacher teaches by all of them."""
+    qat_bits: Annotated[int, Field(ge=2, le=16)] = 8
+    """`epochs.qat`: bits of a weight, sign included; its scale is a power of two per layer, shared by all levels."""
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     batch_growth: Annotated[int, Field(ge=0, le=16)] = 0
     """How often the batch size doubles, evenly spread over each phase (Smith et al. 2018)."""
@@ -227,7 +229,7 @@ class TrainConfig(Section):
             "levels_from": (),
             "init": "",
             "freeze": (),
-            "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs},
+            "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs, "qat": 0},
             "lr": {**self.lr.model_dump(), "dense": self.teacher.lr},
         }
         seeds = [(self.seed + k) % 2**32 for k in range(self.teacher.members)]

@@ -17,6 +17,7 @@ from torch.func import functional_call
 
 from .errors import NestingError
 from .models import prunable_layers
+from .quantize import Grid
 from .sparsity import NEVER, SparsityPlan, plan_for, target_nnz
 
 
@@ -32,6 +33,7 @@ class NestedModel(nn.Module):
         sparsities: percent, per level, sparsest first.
         plan: how levels are cut; its grain is how far a level's sparsity may be off.
         active_level: level that `forward` computes.
+        grids: layer name to the grid that `forward` rounds its weights to; empty: none is rounded.
     """
 
     def __init__(self, module: nn.Module, sparsities: Sequence[float], plan: SparsityPlan | None = None) -> None:
@@ -46,6 +48,7 @@ class NestedModel(nn.Module):
         }
         self.plan = plan or plan_for(self.names, self.sparsities)
         self.active_level = self.num_levels - 1
+        self.grids: dict[str, Grid] = {}
         self._masks: dict[str, Tensor] = {}
         self.set_active_level_(self.active_level)
 
@@ -117,9 +120,24 @@ class NestedModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of the wrapped module at the active level, for a batch `x`."""
-        masked = {f"{name}.weight": torch.where(self._masks[name], self.weight(name), 0.0) for name in self.names}
+        masked = {f"{name}.weight": torch.where(self._masks[name], self._seen(name), 0.0) for name in self.names}
         output: Tensor = functional_call(self.module, masked, (x,))
         return output
+
+    def _seen(self, name: str) -> Tensor:
+        """A layer's weight as `forward` takes it: rounded if it has a grid, the gradient passing through."""
+        weight = self.weight(name)
+        if name not in self.grids:
+            return weight
+        return weight + (self.grids[name].snap(weight.detach()) - weight.detach())
+
+    @torch.no_grad()
+    def snap_(self) -> NestedModel:
+        """Round the stored weights to their grids, and forget these."""
+        for name, grid in self.grids.items():
+            self.weight(name).copy_(grid.snap(self.weight(name)))
+        self.grids = {}
+        return self
 
     def verify(self) -> None:
         """Check the invariant of the type, from the tensors alone.

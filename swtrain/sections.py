@@ -29,6 +29,8 @@ class Epochs(Section):
     """`sequential`: training of the weights that one denser level adds, for each such level."""
     joint: Annotated[int, Field(ge=1)] = 8
     """`joint`, `hybrid`: training of all levels at once."""
+    qat: Annotated[int, Field(ge=0)] = 0
+    """Training of all levels with weights rounded to `qat_bits` and masks as they are, at the end; 0: none."""
 
 
 class LearningRates(Section):
@@ -38,6 +40,7 @@ class LearningRates(Section):
     prune: PositiveFloat = 3e-3
     grow: PositiveFloat = 2e-3
     joint: PositiveFloat = 2e-3
+    qat: PositiveFloat = 5e-4
 
 
 Percent = Annotated[float, Field(ge=0, lt=100)]
@@ -97,7 +100,7 @@ class FreezeRule(Section):
     """Name of a layer as the model has it, or a pattern: `conv*`."""
     until: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Part of the phase after which they are trained as well; 1: not at all."""
-    phases: tuple[Literal["dense", "prune", "grow", "joint"], ...] = ("dense",)
+    phases: tuple[Literal["dense", "prune", "grow", "joint", "qat"], ...] = ("dense",)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ APPLICATION = {
 }  # fmt: skip
 TORCH = {
     "batches", "ensemble", "evaluate", "export", "loop", "models", "nested", "optim", "parallel", "pictures", "runs",
-    "sparsity", "strategies", "targets", "tracing", "train", "transfer",
+    "quantize", "sparsity", "strategies", "targets", "tracing", "train", "transfer",
 }  # fmt: skip
 
 

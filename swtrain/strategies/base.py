@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from ..config import TrainConfig
 from ..nested import NestedModel
+from ..quantize import Grid, finest_grid
 from ..sparsity.scores import ScoreKeeper
 from .admm import Admm
 
@@ -31,8 +32,8 @@ class Phase:
 
     Attributes:
         name: shown to the user and stored in the history.
-        kind: key of the phase's learning rate in the config: `dense`, `prune`, `grow` or `joint`.
-        level: level that the forward pass computes; the densest one for `joint`.
+        kind: key of the phase's learning rate in the config: `dense`, `prune`, `grow`, `joint` or `qat`.
+        level: level that the forward pass computes; the densest one for `joint` and `qat`.
         epochs: passes over the training data.
     """
 
@@ -81,10 +82,18 @@ class Strategy:
     @property
     def phases(self) -> list[Phase]:
         """Phases in order, a function of the config alone."""
-        return [Phase("dense", "dense", self.nested.num_levels - 1, self.config.epochs.dense)]
+        return self.with_qat([Phase("dense", "dense", self.nested.num_levels - 1, self.config.epochs.dense)])
+
+    def with_qat(self, phases: list[Phase]) -> list[Phase]:
+        """The phases, and one with rounded weights at the end if the config wants it."""
+        epochs, bits = self.config.epochs.qat, self.config.qat_bits
+        return [*phases, Phase(f"{bits} bits", "qat", self.nested.num_levels - 1, epochs)] if epochs else phases
 
     def begin_(self, phase: Phase) -> None:
         """Prepare level index and weights for a phase that starts now."""
+        if phase.kind == "qat":
+            bits = self.config.qat_bits
+            self.nested.grids = {name: finest_grid(self.nested.weight(name), bits) for name in self.nested.names}
 
     def attach_(self, phase: Phase) -> list[nn.Parameter]:
         """Fix what the phase trains: set the level, remember all that must not change.
@@ -113,15 +122,13 @@ class Strategy:
     def loss(self, phase: Phase, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Loss to minimise and logits `(B, classes)` for a batch.
 
-        The loss mixes in the distance to the teacher's output, by `config.distill`.
+        The loss mixes in the distance to the teacher's output, by `config.distill`. Phases `joint` and `qat` have
+        that of several levels.
         """
+        if phase.kind in ("joint", "qat"):
+            return self._sandwich(phase, x, y)
         logits = self.nested(x)
-        loss = self._cross_entropy(logits, y)
-        teacher = self._teacher_logits(phase, x)
-        if teacher is not None:
-            weight = self.config.distill
-            loss = (1 - weight) * loss + weight * distillation(logits, teacher, self.config.temperature)
-        return loss, logits
+        return self._against(logits, y, self._teacher_logits(phase, x)), logits
 
     @torch.no_grad()
     def _teacher_logits(self, phase: Phase, x: Tensor) -> Tensor | None:
@@ -134,6 +141,34 @@ class Strategy:
         if phase.kind == "dense" or not self._teacher:
             return None
         return functional_call(self.nested.module, self._teacher, (x,))  # type: ignore[no-any-return]
+
+    def _sandwich(self, phase: Phase, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of all levels: sandwich rule and in-place distillation (Yu and Huang 2019).
+
+        Each batch runs the densest level against the labels, and the sparsest and one random level between against
+        the labels and, by `config.distill`, against the densest level's output. With a teacher of its own, all
+        three follow that one.
+        """
+        last = self.nested.num_levels - 1
+        weights = self.config.level_weights or (1.0,) * (last + 1)
+        dense = self.nested.set_active_level_(last)(x)
+        teacher = self._teacher_logits(phase, x) if self.teacher is not None else None
+        loss = weights[last] * self._against(dense, y, teacher)
+        others = {0} if last > 0 else set()
+        if last > 1:
+            others.add(int(torch.randint(1, last, ())))
+        for level in sorted(others):
+            logits = self.nested.set_active_level_(level)(x)
+            loss = loss + weights[level] * self._against(logits, y, dense.detach() if teacher is None else teacher)
+        self.nested.set_active_level_(last)
+        return loss / (1 + len(others)), dense
+
+    def _against(self, logits: Tensor, y: Tensor, teacher: Tensor | None) -> Tensor:
+        """Loss against the labels and, by `config.distill`, against a teacher's output."""
+        loss, weight = self._cross_entropy(logits, y), self.config.distill
+        if teacher is None or weight == 0:
+            return loss
+        return (1 - weight) * loss + weight * distillation(logits, teacher, self.config.temperature)
 
     def _cross_entropy(self, logits: Tensor, y: Tensor) -> Tensor:
         return F.cross_entropy(logits, y, label_smoothing=self.config.label_smoothing)
@@ -162,7 +197,9 @@ class Strategy:
             weight.copy_(torch.where(self._trainable[name], weight, self._held[name]))
 
     def end_(self, phase: Phase) -> None:
-        """Conclude a phase that is complete; after the dense one, remember its model as the teacher."""
+        """Conclude a phase that is complete: round weights for good, or remember the dense model as the teacher."""
+        if phase.kind == "qat":
+            self.nested.snap_()
         if phase.kind == "dense" and self.config.distill > 0 and self.teacher is None:
             self._teacher = {k: v.clone() for k, v in self.nested.module.state_dict().items()}
 
@@ -180,12 +217,14 @@ class Strategy:
             "teacher": dict(self._teacher),
             "scores": self.scores.state_dict(),
             "admm": self._admm.state_dict() if self._admm is not None else None,
+            "grids": {name: (grid.bits, grid.frac_bits) for name, grid in self.nested.grids.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Counterpart of `state_dict`."""
         self._teacher = dict(state["teacher"])
         self.scores.load_state_dict(state["scores"])
+        self.nested.grids = {name: Grid(*numbers) for name, numbers in state["grids"].items()}
         if state["admm"] is not None:
             self._admm = Admm(self.config.admm.rho)
             self._admm.load_state_dict(state["admm"])

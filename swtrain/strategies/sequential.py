@@ -39,10 +39,11 @@ class Sequential(Strategy):
             phases.append(Phase(f"prune to {levels[0]:g} %", "prune", 0, epochs.prune))
         for level, sparsity in enumerate(levels[1:], start=1):
             phases.append(Phase(f"grow to {sparsity:g} %", "grow", level, epochs.grow))
-        return phases
+        return self.with_qat(phases)
 
     def begin_(self, phase: Phase) -> None:
         """Before growing: let the level's new weights enter at their dense values."""
+        super().begin_(phase)
         if phase.kind == "grow":
             self._enter_(phase.level + 1)
         self._tightened = 0.0

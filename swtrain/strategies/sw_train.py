@@ -18,7 +18,7 @@ class SwTrain(Strategy):
 
     def attach_(self, phase: Phase) -> list[torch.nn.Parameter]:
         """As the base; starts ADMM if it is wanted."""
-        if self.config.prune == "admm" and self._admm is None:
+        if self.config.prune == "admm" and self._admm is None and phase.kind == "dense":
             self._admm = Admm(self.config.admm.rho)
         return super().attach_(phase)
 
@@ -26,6 +26,8 @@ class SwTrain(Strategy):
     def after_step_(self, phase: Phase, progress: float) -> None:
         """As the base; ADMM iterations are spread evenly over the second half of the phase."""
         super().after_step_(phase, progress)
+        if phase.kind != "dense":
+            return
         due = int(max(0.0, 2 * progress - 1) * self.config.admm.updates)
         if self._admm is not None and self._admm.updates < due:
             weights = {name: self.nested.weight(name) for name in self.nested.names}
@@ -34,5 +36,8 @@ class SwTrain(Strategy):
     def end_(self, phase: Phase) -> None:
         """Cut the dense weights into nested levels."""
         super().end_(phase)
+        if phase.kind != "dense":
+            return
+        self._admm = None
         self.nested.set_level_index_(self.nested.plan.assign(self.weight_scores()))
         self.nested.zero_never_()
