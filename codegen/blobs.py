@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .column import ColumnLayer
-from .packing import Packed
+from .packing import Packed, is_near
 
 
 def blob_context(packed: Packed, index: int) -> dict[str, Any]:
@@ -18,6 +18,7 @@ def blob_context(packed: Packed, index: int) -> dict[str, Any]:
         "name": packed.node,
         "encoding": packed.encoding,
         "bytes": packed.blob_bytes,
+        "near": is_near(packed),
         "parts": _parts(packed),
     }
 

@@ -316,6 +316,7 @@ def _manifest(plans: Plans, context: Mapping[str, Any]) -> dict[str, Any]:
         "weight_bytes": [packed.weight_bytes(k) for k in range(count)],
         "index_bytes": [packed.index_bytes(k) for k in range(count)],
         "blob_bytes": packed.blob_bytes,
+        "near_bytes": packed.near_bytes,
         "arena_bytes": [2 * n for n in plan.arena_words],
         "lea_bytes": 2 * plan.lea_words,
     }

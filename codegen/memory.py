@@ -15,7 +15,7 @@ from .buffers import FAR, NEAR, Buffer, border, owners, shape3
 from .errors import DoesNotFit, GraphError
 from .ir import Graph
 from .layers import KINDS, STORE
-from .packing import PackedModel
+from .packing import PackedModel, is_near
 from .target import TargetSpec
 from .tiling import ACC_BYTES, TAP_BYTES, Schedule
 from .working import NO_WORK, WorkPlan, plan_work
@@ -65,7 +65,7 @@ def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: T
     """
     plan = place_tensors(graph, schedule, target)
     external = {layer.fetch.node for layer in schedule.layers if layer.fetch}
-    resident = sum(p.blob_bytes for name, p in packed.layers.items() if name not in external)
+    resident = sum(p.blob_bytes for n, p in packed.layers.items() if n not in external and not is_near(p))
     plan = replace(plan, work=plan_work(schedule, target.regions["hifram"].size - plan.far_bytes - resident))
     verify(plan, schedule)
     _check_regions(graph, schedule, plan, packed, target)
@@ -174,11 +174,16 @@ def planned_bytes(
     """Bytes of each region that the plan takes; code, constants and stack as the target reserves them."""
     scratch = TAP_BYTES * schedule.taps + ACC_BYTES * schedule.acc
     return {
-        "sram": scratch + target.sram_reserve + target.stack_bytes,
+        "sram": scratch + schedule.ram_code + target.sram_reserve + target.stack_bytes,
         "lea_ram": WORD * plan.lea_words,
-        "fram": _low_fram_data(graph, schedule, plan) + target.fram_reserve,
+        "fram": _low_fram_data(graph, schedule, plan) + packed.near_bytes + target.fram_reserve,
         "hifram": _weight_bytes(plan, packed) + plan.far_bytes,
     }
+
+
+def low_fram_left(graph: Graph, schedule: Schedule, plan: MemoryPlan, target: TargetSpec) -> int:
+    """Bytes of low FRAM that code and activations leave for weights."""
+    return _low_fram_room(target) - _low_fram_data(graph, schedule, plan)
 
 
 def _low_fram_data(graph: Graph, schedule: Schedule, plan: MemoryPlan) -> int:
@@ -193,7 +198,7 @@ def _low_fram_room(target: TargetSpec) -> int:
 
 
 def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: PackedModel, target: TargetSpec) -> None:
-    need, room = _low_fram_data(graph, schedule, plan), _low_fram_room(target)
+    need, room = _low_fram_data(graph, schedule, plan) + packed.near_bytes, _low_fram_room(target)
     if need > room:
         raise DoesNotFit(
             f"{graph.name}: activations, input, output and biases need {need:,} B of low FRAM, {target.name} has "
@@ -210,4 +215,5 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
 
 def _weight_bytes(plan: MemoryPlan, packed: PackedModel) -> int:
     """High FRAM of resident weights and working buffers."""
-    return plan.work.size + sum(p.blob_bytes for name, p in packed.layers.items() if name not in plan.work.offsets)
+    resident = (p for name, p in packed.layers.items() if name not in plan.work.offsets and not is_near(p))
+    return plan.work.size + sum(p.blob_bytes for p in resident)

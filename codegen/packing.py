@@ -23,6 +23,11 @@ Packed = RowLayer | ColumnLayer
 """The packed weights of one node in any encoding."""
 
 
+def is_near(packed: Packed) -> bool:
+    """True if the blob lies in low FRAM."""
+    return isinstance(packed, RowLayer) and packed.near
+
+
 @dataclass(frozen=True)
 class PackedModel:
     """Packed weights of all nodes, in the order of the graph."""
@@ -41,6 +46,11 @@ class PackedModel:
     def blob_bytes(self) -> int:
         """Bytes of all blobs."""
         return sum(p.blob_bytes for p in self.layers.values())
+
+    @property
+    def near_bytes(self) -> int:
+        """Bytes of those in low FRAM."""
+        return sum(p.blob_bytes for p in self.layers.values() if is_near(p))
 
 
 def pack_weights(

@@ -11,7 +11,8 @@ from .external import ExternalImage, build_image
 from .ir import Graph
 from .layers import KINDS
 from .lea import plan_lea
-from .memory import MemoryPlan, place_tensors, plan_memory
+from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
+from .near import place_near
 from .packing import PackedModel, pack_weights
 from .passes import fuse_relu
 from .spill import choose_external
@@ -79,7 +80,12 @@ def plan_project(
     far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
     image = _external_image(graph, packed, target, external, target.regions["hifram"].size - far_bytes)
     schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)
-    return Plans(graph, target, overlap, packed, schedule, plan_memory(graph, schedule, packed, target), image)
+    memory = plan_memory(graph, schedule, packed, target)
+    near = place_near(schedule, packed, low_fram_left(graph, schedule, memory, target))
+    other = plan_schedule(graph, near, target, lea, image.blobs if image else None)
+    if other.taps == schedule.taps:  # the kernels for it take no SRAM that convolutions need
+        packed, schedule, memory = near, other, plan_memory(graph, other, near, target)
+    return Plans(graph, target, overlap, packed, schedule, memory, image)
 
 
 def _external_image(

@@ -86,6 +86,7 @@ class TargetSpec:
     regions: Mapping[str, Region]
     stack_bytes: int
     sram_reserve: int
+    ram_code: Mapping[str, int]
     fram_reserve: int
     lea_stack_bytes: int
     step_cycles: int
@@ -161,6 +162,7 @@ def load_target(name: str) -> TargetSpec:
             regions,
             reserve["stack_bytes"],
             reserve["sram_bytes"],
+            data["ram_code"],
             reserve["fram_bytes"],
             reserve.get("lea_stack_bytes", 0),
             data["steps"]["max_cycles"],

@@ -29,6 +29,10 @@ MAX_STEPS = 2**16 - 1
 class Schedule:
     """Layers in execution order and the scratch they share in SRAM.
 
+    Attributes:
+        taps, acc: entries of `sw_taps` and `sw_acc`.
+        ram_code: bytes of kernels that run from SRAM.
+
     Raises:
         GraphError: the steps of a layer do not cover its outputs exactly once.
     """
@@ -36,6 +40,7 @@ class Schedule:
     layers: tuple[Layer, ...]
     taps: int
     acc: int
+    ram_code: int
 
     def check(self, graph: Graph) -> None:
         """Verify that the steps of every layer cover each output exactly once."""
@@ -100,16 +105,18 @@ def plan_schedule(
     return schedule
 
 
-def _scratch(graph: Graph, layers: list[Layer], target: TargetSpec) -> tuple[int, int]:
-    """Entries of `sw_taps` and `sw_acc`: the most that any layer needs, fewer taps where SRAM is short."""
+def _scratch(graph: Graph, layers: list[Layer], target: TargetSpec) -> tuple[int, int, int]:
+    """`taps`, `acc` and `ram_code`: the most that any layer needs, fewer taps where SRAM is short."""
     needs = [(KINDS[layer.kind].scratch(graph, layer), layer.name) for layer in layers]
     taps = max(need.taps for need, _ in needs)
     acc, widest = max(((need.acc, name) for need, name in needs), key=lambda n: n[0])
-    free = target.regions["sram"].size - target.stack_bytes - target.sram_reserve - ACC_BYTES * acc
+    kernels = {name for layer in layers for name in KINDS[layer.kind].kernels_of(layer)}
+    code = sum(target.ram_code.get(name, 0) for name in kernels)
+    free = target.regions["sram"].size - target.stack_bytes - target.sram_reserve - code - ACC_BYTES * acc
     room = free // TAP_BYTES
     if room < min(taps, 32):
         raise DoesNotFit(
             f"{widest}: a row of {acc} sums needs {ACC_BYTES * acc} B of SRAM, which leaves {free} B for weights, "
             f"{TAP_BYTES * min(taps, 32)} B are needed; use a narrower image"
         )
-    return min(taps, room), acc
+    return min(taps, room), acc, code

@@ -15,9 +15,19 @@ from ..ir import Params
 from ..ops import Array
 from . import bitmap, block, channel, csr, dense, pattern, row
 from .base import RowLayer
-from .kernels import dot_kernel, kernel_unit, taps_kernel
+from .kernels import dot_kernel, has_near_kernel, kernel_unit, taps_kernel
 
-__all__ = ["BYTE_ENCODINGS", "ENCODINGS", "RowLayer", "decode", "dot_kernel", "encode", "kernel_unit", "taps_kernel"]
+__all__ = [
+    "BYTE_ENCODINGS",
+    "ENCODINGS",
+    "RowLayer",
+    "decode",
+    "dot_kernel",
+    "encode",
+    "has_near_kernel",
+    "kernel_unit",
+    "taps_kernel",
+]
 
 _MODULES = {m.__name__.rpartition(".")[2]: m for m in (dense, csr, block, channel, row, pattern, bitmap)}
 

@@ -34,6 +34,7 @@ class RowLayer:
         run_bytes: bytes of the index for each level of each row, whatever its count.
         word_weights: weights that each two bytes of the index place besides; 0: no such words.
         shared: all rows have the same counts and index, which are stored once.
+        near: the blob lies below 64 KB, where some kernels read it faster.
         patterns: for each code, the taps of a kernel that it stands for (`pattern` only).
 
     Raises:
@@ -51,6 +52,7 @@ class RowLayer:
     run_bytes: int = 0
     word_weights: int = 0
     shared: bool = False
+    near: bool = False
     patterns: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:

@@ -15,15 +15,15 @@ def taps_kernel(packed: RowLayer) -> str:
     return f"sw_taps_{_read_as(packed)}_{_type(packed)}_cpu"
 
 
-def dot_kernel(packed: RowLayer, near: bool = False) -> str:
-    """The kernel that multiplies a row with the input of a fully connected layer.
+def dot_kernel(packed: RowLayer) -> str:
+    """The kernel that multiplies a row with the input of a fully connected layer."""
+    near = "_near" if packed.near and has_near_kernel(packed) else ""
+    return f"sw_dot_{_read_as(packed)}{near}_{_type(packed)}_cpu"
 
-    Args:
-        near: the blob lies below 64 KB, which some kernels make use of.
-    """
-    read_as = _read_as(packed)
-    near_by = "_near" if near and read_as in _NEAR else ""
-    return f"sw_dot_{read_as}{near_by}_{_type(packed)}_cpu"
+
+def has_near_kernel(packed: RowLayer) -> bool:
+    """True if a dot product is faster where the blob lies below 64 KB."""
+    return _read_as(packed) in _NEAR
 
 
 def kernel_unit(packed: RowLayer) -> int:

@@ -6,14 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from strategies import Chain, make_params
+from strategies import Chain, lenet, make_params
 
 from codegen import encodings
 from codegen.encodings import RowLayer
 from codegen.errors import GraphError
 from codegen.ir import NEVER, Graph, Params
+from codegen.layers import KINDS
+from codegen.memory import planned_bytes
 from codegen.ops import FullyConnected
-from codegen.packing import pack_weights
+from codegen.packing import is_near, pack_weights
+from codegen.plans import plan_project
+from codegen.target import load_target
+
+TARGET = load_target("msp430fr5994")
 
 
 def two_layers() -> Graph:
@@ -60,3 +66,31 @@ def test_packing_checks_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encodings.csr, "encode", lossy)
     with pytest.raises(AssertionError, match="does not give level 0 back"):
         pack_weights(graph)
+
+
+def test_weights_of_fully_connected_layers_lie_low_while_there_is_room() -> None:
+    plans = plan_project(lenet(), TARGET, "cpu")
+    near = {name: is_near(p) for name, p in plans.packed.layers.items()}
+    assert near == {
+        "conv2d0": False, "conv2d2": False, "fully_connected5": False, "fully_connected6": True,
+        "fully_connected7": True,
+    }  # fmt: skip
+    used = planned_bytes(plans.graph, plans.schedule, plans.memory, plans.packed, TARGET)
+    assert used["fram"] <= TARGET.regions["fram"].size
+    high = sum(p.blob_bytes for name, p in plans.packed.layers.items() if not near[name])
+    assert used["hifram"] == high
+    assert "sw_dot_csr_near_s16_cpu" in KINDS["fully_connected"].kernels_of(
+        next(layer for layer in plans.schedule.layers if layer.name == "fully_connected6")
+    )
+
+
+def test_near_weights_take_no_sram_from_long_filters() -> None:
+    """SRAM that has room for the taps of the longest filter, and not for one kernel more."""
+    schedule = plan_project(lenet(), TARGET, "cpu").schedule
+    kernels = {k for layer in schedule.layers for k in KINDS[layer.kind].kernels_of(layer) if "_near" not in k}
+    code = sum(TARGET.ram_code.get(k, 0) for k in kernels)
+    size = TARGET.stack_bytes + TARGET.sram_reserve + code + 4 * (schedule.acc + schedule.taps)
+    small = replace(TARGET, regions={**TARGET.regions, "sram": replace(TARGET.regions["sram"], size=size)})
+    plans = plan_project(lenet(), small, "cpu")
+    assert plans.schedule.taps == schedule.taps
+    assert not any(is_near(p) for p in plans.packed.layers.values())

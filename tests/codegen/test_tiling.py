@@ -87,9 +87,20 @@ def test_scratch_is_as_large_as_the_longest_filter() -> None:
 def test_long_filters_get_what_sram_has() -> None:
     graph = Chain((200, 3, 3), 0, 9, 1).add(Conv2d((3, 3)), make_params(np.ones((1, 200, 3, 3), int))).graph()
     schedule = plan(graph)
-    free = TARGET.regions["sram"].size - TARGET.stack_bytes - TARGET.sram_reserve
+    free = TARGET.regions["sram"].size - TARGET.stack_bytes - TARGET.sram_reserve - schedule.ram_code
     assert schedule.taps < 1800
     assert free - 4 < 4 * (schedule.taps + schedule.acc) <= free
+
+
+def test_kernels_that_run_from_sram_leave_less_of_it() -> None:
+    """Each kernel once, however many layers use it."""
+    dense = make_params(np.ones((5, 3), int))
+    one = plan(Chain((3,), 0, 9, 1).add(FullyConnected(), dense).graph())
+    again = Chain((3,), 0, 9, 1).add(FullyConnected(), dense)
+    again.add(FullyConnected(), make_params(np.ones((2, 5), int)))
+    assert plan(again.graph()).ram_code == one.ram_code
+    sparse = plan(again.add(FullyConnected(), make_params([[1, 0]], [[0, 255]])).graph())
+    assert sparse.ram_code - one.ram_code == TARGET.ram_code["sw_dot_csr_s16_cpu"]
 
 
 def test_an_image_too_wide_for_sram_is_refused_with_numbers() -> None:

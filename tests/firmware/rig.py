@@ -23,6 +23,7 @@ from codegen import reference
 from codegen.build import Toolchain, compile_and_link, toolchain
 from codegen.emit import EXTERNAL, CProject, emit_project
 from codegen.ir import Graph
+from codegen.layers import KINDS
 from codegen.ops import Array
 from codegen.target import TargetSpec, firmware_dir, load_target
 from sim import Machine, MachineFault, Stop
@@ -43,9 +44,11 @@ def run_command(command: Sequence[str], **options: object) -> subprocess.Complet
 
 def tight(graph: Graph, taps: int) -> TargetSpec:
     """A target whose SRAM leaves room for `taps` unpacked weights, so that longer filters go in pieces."""
-    acc = emit_project(graph, TARGET, "cpu").schedule.acc
+    schedule = emit_project(graph, TARGET, "cpu").schedule
     sram = TARGET.regions["sram"]
-    size = TARGET.stack_bytes + TARGET.sram_reserve + 4 * acc + 4 * taps
+    kernels = {k.replace("_near", "") for layer in schedule.layers for k in KINDS[layer.kind].kernels_of(layer)}
+    code = sum(TARGET.ram_code.get(k, 0) for k in kernels)
+    size = TARGET.stack_bytes + TARGET.sram_reserve + code + 4 * schedule.acc + 4 * taps
     return replace(TARGET, regions={**TARGET.regions, "sram": replace(sram, size=min(size, sram.size))})
 
 

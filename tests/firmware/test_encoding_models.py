@@ -80,8 +80,8 @@ def test_long_filters_in_pieces(name: str, zig: Workshop, sanitized: Workshop) -
     target = tight(graph, 33)
     project = emit_project(graph, target, "cpu", encoding=chosen(graph, name))
     longest = max(p.max_row_entries() for n, p in project.packed.layers.items() if n.startswith("conv2d"))
-    if longest > 40:
-        assert project.schedule.taps <= 40
+    if longest > 60:
+        assert project.schedule.taps < longest
     inputs = inputs_for(graph, 3, 1)
     assert_host(project.graph, sanitized.program(project), inputs)
     assert_device(project.graph, zig.program(project), inputs)

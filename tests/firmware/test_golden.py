@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 import rig
+from elftools.elf.elffile import ELFFile
+from strategies import lenet, lenet_columns, tiny
+
+from codegen.build import toolchain
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 COMMAND = "python tests/golden/regenerate.py"
@@ -78,3 +82,28 @@ def test_the_command_makes_the_tables_again(
 def test_a_difference_is_shown_with_both_values_and_percent() -> None:
     lines = differences({"a/b": 100, "c": 5}, {"a/b": 110, "d": 1})
     assert lines == ["  a/b: 100 -> 110 (+10.00 %)", "  c: 5 -> None (gone)", "  d: None -> 1 (new)"]
+
+
+def test_the_planner_knows_the_size_of_code_in_sram(tmp_path: Path) -> None:
+    """`[ram_code]` of the target against each kernel as it is assembled."""
+    tool = toolchain("zig", rig.TARGET)
+    found = {}
+    for source in sorted((rig.ROOT / "kernels").glob("*.S")):
+        output = tmp_path / f"{source.stem}.o"
+        rig.run_command([*tool.assemble, f"-I{rig.ROOT / 'include'}", "-c", str(source), "-o", str(output)])
+        with output.open("rb") as f:
+            size = sum(s["sh_size"] for s in ELFFile(f).iter_sections() if s.name.startswith(".ramtext"))
+        if size:
+            found[source.stem] = size
+    assert found == dict(rig.TARGET.ram_code), "correct [ram_code] in target.toml"
+
+
+def test_the_reserve_of_sram_covers_the_variables(zig: rig.Workshop) -> None:
+    for graph, backend in ((lenet(), "cpu"), (lenet_columns(), "auto"), (tiny(), "cpu")):
+        project = rig.emit_project(graph, rig.TARGET, backend)
+        with zig.program(project).open("rb") as f:
+            sections = {s.name: s["sh_size"] for s in ELFFile(f).iter_sections()}
+        used = sum(sections[name] for name in (".data", ".bss", ".noinit"))
+        schedule = project.schedule
+        planned = 4 * (schedule.taps + schedule.acc) + schedule.ram_code + rig.TARGET.sram_reserve
+        assert used <= planned, f"{graph.name}: SRAM holds {used} B, planned are {planned} B"
