@@ -11,7 +11,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from .ir import Graph, Level, Node, Params, Tensor
-from .ops import Argmax, AvgPool, Conv2d, Flatten, FullyConnected, MaxPool, Op, Relu, Shape, WeightedOp
+from .ops import (
+    Add,
+    Argmax,
+    AvgPool,
+    Concat,
+    Conv2d,
+    Flatten,
+    FullyConnected,
+    JoinOp,
+    MaxPool,
+    Op,
+    Relu,
+    Shape,
+    WeightedOp,
+)
 
 LEVELS = (Level("80", 80.0), Level("40", 40.0), Level("0", 0.0))
 
@@ -44,10 +58,24 @@ class _Builder:
         """An operator without weights."""
         return self._add(op, op.infer(self._last.shape), None, self._last.hi)
 
-    def _add(self, op: Op, shape: Shape, params: Params | None, hi: int) -> _Builder:
+    def join(self, op: JoinOp, back: int) -> _Builder:
+        """A sum or a concatenation with the tensor that the operator `back` steps before the last one made."""
+        xs = self._last, self._tensors[self._nodes[-1 - back].output]
+        shape, bits = op.infer_all([x.shape for x in xs]), op.out_frac_bits([x.frac_bits for x in xs])
+        return self._add(op, shape, None, 127, xs[1:], bits)
+
+    def _add(
+        self,
+        op: Op,
+        shape: Shape,
+        params: Params | None,
+        hi: int,
+        more: tuple[Tensor, ...] = (),
+        bits: int | None = None,
+    ) -> _Builder:
         name = f"{op.kind}{len(self._nodes)}"
-        y = Tensor(f"{name}_out", shape, self._last.frac_bits, 0, hi)
-        self._nodes.append(Node(name, op, (self._last.name,), y.name, params))
+        y = Tensor(f"{name}_out", shape, self._last.frac_bits if bits is None else bits, 0, hi)
+        self._nodes.append(Node(name, op, tuple(x.name for x in (self._last, *more)), y.name, params))
         self._tensors[y.name] = self._last = y
         return self
 
@@ -97,4 +125,22 @@ def graphs() -> Iterator[Graph]:
         .weighted(conv((3, 3), (1, 2), same), 12, 4).plain(MaxPool((3, 3), (1, 1)))
         .weighted(conv((3, 3), (2, 2)), 10, 5).plain(AvgPool((2, 2), (1, 1)))
         .weighted(conv((2, 2)), 20, 10).plain(Relu()).plain(Flatten()).weighted(FullyConnected(), 50, 5).graph(20)
+    )  # fmt: skip
+    yield (
+        _Builder("separable", (1, 25, 12), 6)
+        .weighted(conv((4, 4), (2, 2), same), 24, 24)
+        .weighted(conv((3, 3), padding=same, groups=24), 24, 1).weighted(conv((1, 1)), 32, 32)
+        .weighted(conv((3, 3), padding=same, groups=32), 32, 1).weighted(conv((1, 1)), 24, 24)
+        .plain(AvgPool((12, 5), (12, 5))).graph(11)
+    )  # fmt: skip
+    yield (
+        _Builder("sums", (3, 12, 12), 7)
+        .weighted(conv((3, 3), padding=same), 16, 16)
+        .weighted(conv((1, 1)), 16, 16).join(Add((0, 0)), 1)
+        .weighted(conv((3, 3), padding=same), 16, 16).join(Add((1, 1)), 1)
+        .weighted(conv((3, 3), padding=(2, 2, 2, 2), dilation=(2, 2)), 16, 16).join(Concat((0, 0)), 0)
+        .weighted(conv((3, 3), (2, 2), same), 24, 24)
+        .weighted(conv((1, 1)), 24, 24).join(Add((2, 2)), 1)
+        .weighted(conv((1, 1)), 24, 24).join(Concat((0, 2)), 2)
+        .plain(AvgPool((6, 6), (6, 6))).graph(10)
     )  # fmt: skip

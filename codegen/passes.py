@@ -8,7 +8,7 @@ from .ir import Graph, Node
 from .ops import INT16_MIN, Add, Clip, Relu
 
 
-def fuse_relu(graph: Graph) -> Graph:
+def fuse_clips(graph: Graph) -> Graph:
     """Fold each relu and clip into the clip of the weighted node or sum before it, if nothing else reads that node.
 
     `clip(max(clip(v, lo, hi), 0), lo', hi')` is one clip, so the bits do not change.

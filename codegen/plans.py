@@ -14,7 +14,7 @@ from .lea import plan_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
 from .near import place_near
 from .packing import PackedModel, pack_weights
-from .passes import fuse_relu
+from .passes import fuse_clips
 from .spill import choose_external
 from .target import TargetSpec
 from .tiling import Schedule, plan_schedule
@@ -22,7 +22,7 @@ from .tiling import Schedule, plan_schedule
 
 @dataclass(frozen=True)
 class Plans:
-    """A graph with relus fused, and how it will run.
+    """A graph with clips fused, and how it will run.
 
     Attributes:
         overlap: CPU and DMA work while the LEA runs.
@@ -74,7 +74,7 @@ def plan_project(
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
-    graph = fuse_relu(graph)
+    graph = fuse_clips(graph)
     lea = plan_lea(graph, target, backend, overlap)
     packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()}, encoding)
     far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes

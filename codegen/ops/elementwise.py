@@ -16,7 +16,7 @@ from .base import Array, Op, Shape, register
 @register
 @dataclass(frozen=True)
 class Relu(Op):
-    """`y = clip(max(x, 0), lo, hi)`. `passes.fuse_relu` folds it into the clip of the producer."""
+    """`y = clip(max(x, 0), lo, hi)`. `passes.fuse_clips` folds it into the clip of the producer."""
 
     kind: ClassVar[str] = "relu"
 
@@ -36,7 +36,7 @@ class Relu(Op):
 @register
 @dataclass(frozen=True)
 class Clip(Op):
-    """`y = clip(x, lo, hi)`: clipped relu (ReLU6), hard tanh. `passes.fuse_relu` folds it like a relu.
+    """`y = clip(x, lo, hi)`: clipped relu (ReLU6), hard tanh. `passes.fuse_clips` folds it like a relu.
 
     Attributes:
         bounds: smallest and largest real value; `quantize` makes `lo` and `hi` of them.

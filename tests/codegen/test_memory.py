@@ -16,7 +16,7 @@ from codegen.ir import Graph, Node
 from codegen.memory import MemoryPlan, plan_memory, verify
 from codegen.ops import Argmax, Conv2d, Flatten, FullyConnected, MaxPool, Relu
 from codegen.packing import pack_weights
-from codegen.passes import fuse_relu
+from codegen.passes import fuse_clips
 from codegen.target import Region, TargetSpec, load_target
 from codegen.tiling import Schedule, plan_schedule
 
@@ -78,7 +78,7 @@ def check_plan(graph: Graph, made: MemoryPlan, target: TargetSpec) -> None:
 @given(seed=seeds, image=st.booleans(), depth=st.integers(1, 7))
 @settings(max_examples=60, deadline=None)
 def test_tensors_that_live_together_share_no_word(seed: int, image: bool, depth: int) -> None:
-    graph = fuse_relu(random_graph(seed, 2, image, depth, joins=seed % 2 == 1))
+    graph = fuse_clips(random_graph(seed, 2, image, depth, joins=seed % 2 == 1))
     try:
         made, _ = plan(graph)
     except UnsupportedOp:
@@ -87,7 +87,7 @@ def test_tensors_that_live_together_share_no_word(seed: int, image: bool, depth:
 
 
 def test_lenet_fits_and_reuses_memory() -> None:
-    graph = fuse_relu(lenet())
+    graph = fuse_clips(lenet())
     made, schedule = plan(graph)
     check_plan(graph, made, TARGET)
     assert made.arena_words[0] < sum(b.words for b in made.buffers.values())
@@ -121,7 +121,7 @@ def moved(made: MemoryPlan, name: str, offset: int) -> MemoryPlan:
 
 def test_an_overlapping_plan_is_caught() -> None:
     """First test the tester: each buffer moved onto every word of each one that lives with it."""
-    for graph in (branch(), fuse_relu(lenet())):
+    for graph in (branch(), fuse_clips(lenet())):
         made, schedule = plan(graph)
         life = lifetimes(graph)
         tried = 0
@@ -192,7 +192,7 @@ def small(**sizes: int) -> TargetSpec:
 
 
 def test_activations_too_large_for_low_fram_are_refused_with_numbers() -> None:
-    graph = fuse_relu(lenet())
+    graph = fuse_clips(lenet())
     with pytest.raises(
         DoesNotFit, match=r"lenet: activations, input, output and biases need [\d,]+ B of low FRAM, .* has 1,808 B"
     ):
@@ -200,7 +200,7 @@ def test_activations_too_large_for_low_fram_are_refused_with_numbers() -> None:
 
 
 def test_weights_too_large_for_high_fram_are_refused_with_numbers() -> None:
-    graph = fuse_relu(lenet())
+    graph = fuse_clips(lenet())
     size = pack_weights(graph).blob_bytes
     plan(graph, small(hifram=size))
     with pytest.raises(DoesNotFit, match=rf"weights and indices need {size:,} B of high FRAM, .* has {size - 1:,} B"):

@@ -15,7 +15,7 @@ from codegen.ir import Graph, Level, Node, Tensor
 from codegen.layers import LOAD, STORE, Step
 from codegen.ops import Argmax, Conv2d, Flatten, FullyConnected, Op, Relu
 from codegen.packing import pack_weights
-from codegen.passes import fuse_relu
+from codegen.passes import fuse_clips
 from codegen.target import TargetSpec, load_target
 from codegen.tiling import Schedule, plan_schedule
 
@@ -39,7 +39,7 @@ def covered(step: Step) -> list[tuple[int, int]]:
 @given(seed=seeds, image=st.booleans(), cycles=st.sampled_from([1, 500, 8000, 64000]))
 @settings(max_examples=60, deadline=None)
 def test_steps_cover_each_output_once(seed: int, image: bool, cycles: int) -> None:
-    graph = fuse_relu(random_graph(seed, 2, image, 5))
+    graph = fuse_clips(random_graph(seed, 2, image, 5))
     schedule = plan(graph, replace(TARGET, step_cycles=cycles))
     for layer in schedule.layers:
         for steps in layer.steps:
@@ -51,7 +51,7 @@ def test_steps_cover_each_output_once(seed: int, image: bool, cycles: int) -> No
 @given(seed=seeds, image=st.booleans())
 @settings(max_examples=30, deadline=None)
 def test_layers_follow_the_nodes_between_load_and_store(seed: int, image: bool) -> None:
-    graph = fuse_relu(random_graph(seed, 2, image, 5))
+    graph = fuse_clips(random_graph(seed, 2, image, 5))
     layers = plan(graph).layers
     real = [n.name for n in graph.nodes if not isinstance(n.op, Flatten | Argmax)]
     assert [layer.name for layer in layers] == [LOAD, *real, STORE]

@@ -42,3 +42,25 @@ def test_a_network_runs_on_the_device(name: str, sanitized: Workshop, zig: Works
     inputs = inputs_for(project.graph, 4, 3)
     assert_host(project.graph, sanitized.program(project), inputs)
     assert_device(project.graph, zig.program(project), inputs[3:])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("host")
+@pytest.mark.parametrize(
+    ("model", "shape", "sparsities"),
+    [("sqnxt23", (3, 32, 32), (55.39, 54.30, 54.07)), ("jasper", (20, 1, 98), (90.0, 70.0))],
+)
+def test_a_network_of_full_size(
+    model: str, shape: tuple[int, ...], sparsities: tuple[float, ...], host: Workshop, zig: Workshop
+) -> None:
+    """Pruned by columns; the weights of SqueezeNext lie in external memory, its activations above 64 KB."""
+    from networks import integer_graph_of
+
+    from swtrain.models import build_model
+
+    graph = integer_graph_of(lambda: build_model(model), shape, sparsities, columns=True)
+    project = emit_project(graph, TARGET)
+    assert (project.image is not None) == (model == "sqnxt23")
+    inputs = inputs_for(project.graph, 4, 3)[3:]
+    assert_host(project.graph, host.program(project), inputs)
+    assert_device(project.graph, zig.program(project), inputs)
