@@ -37,7 +37,7 @@ class MemoryPlan:
         arena_words: sizes of the arenas, `NEAR` and `FAR`.
         staged: names of the layers whose input is staged.
         lea_words: LEA RAM in use: the largest staged input, or all of it where a layer runs on the LEA.
-        work: working buffers for weights from external memory.
+        work: the working buffer for weights from external memory.
     """
 
     buffers: Mapping[str, Buffer]
@@ -58,15 +58,13 @@ class MemoryPlan:
 
 
 def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: TargetSpec) -> MemoryPlan:
-    """Place every tensor and every working buffer.
+    """Place every tensor and the working buffer.
 
     Raises:
         DoesNotFit: the activations or the weights exceed their region; the message has the numbers.
     """
     plan = place_tensors(graph, schedule, target)
-    external = {layer.fetch.node for layer in schedule.layers if layer.fetch}
-    resident = sum(p.blob_bytes for n, p in packed.layers.items() if n not in external and not is_near(p))
-    plan = replace(plan, work=plan_work(schedule, target.regions["hifram"].size - plan.far_bytes - resident))
+    plan = replace(plan, work=plan_work(schedule))
     verify(plan, schedule)
     _check_regions(graph, schedule, plan, packed, target)
     return plan
@@ -214,6 +212,6 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
 
 
 def _weight_bytes(plan: MemoryPlan, packed: PackedModel) -> int:
-    """High FRAM of resident weights and working buffers."""
+    """High FRAM of resident weights and the working buffer."""
     resident = (p for name, p in packed.layers.items() if name not in plan.work.offsets and not is_near(p))
     return plan.work.size + sum(p.blob_bytes for p in resident)

@@ -1,6 +1,6 @@
 """Which blobs of weights stay in high FRAM and which lie in external memory.
 
-A blob in external memory costs its transfer in every inference; all of them share working buffers in high FRAM, as
+A blob in external memory costs its transfer in every inference; all of them share one working buffer in high FRAM, as
 large as the largest. High FRAM keeps what saves most transfer time per byte.
 """
 

@@ -143,6 +143,7 @@ class Device:
         self.machine = Machine(project.manifest["target"], lea=lea)
         self.machine.load(elf)
         content = external_content(project)
+        self.external = content is not None
         if content is not None:
             part = project.manifest["external"]
             self.machine.attach_spi_fram(part["bus"], part["chip_select"], part["part_bytes"] * 8 // 2**20)

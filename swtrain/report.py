@@ -236,9 +236,12 @@ def _switch(project: ProjectFolder, device: Device, source: int, target: int) ->
     )
 
 
+_OUTSIDE = " and the bytes exchanged with the external memory (not its standby current)"
+
+
 def _assumptions(device: Device, count: int) -> list[str]:
     own = [
         f"cycles, latency and energy of a level are means over {count} test inputs",
-        "energy covers the MCU only: no board, supply or sensor",
+        f"energy covers the MCU{_OUTSIDE if device.external else ''} only: no board, supply or sensor",
     ]
     return [*own, *device.assumptions]

@@ -1,4 +1,4 @@
-"""Weights in external memory: what a level reads, lists of runs, the image, what spills, and the working buffers."""
+"""Weights in external memory: what a level reads, lists of runs, the image, what spills, and the working buffer."""
 
 from __future__ import annotations
 
@@ -275,32 +275,16 @@ def test_emission_is_deterministic() -> None:
     assert str(one["weights_external.hex"]).startswith(":")
 
 
-# --- working buffers
+# --- the working buffer
 
 
-@given(seed=seeds, image=st.booleans(), depth=st.integers(1, 7), room=st.integers(0, 4000))
-@settings(max_examples=60, deadline=None)
-def test_buffers_that_live_together_share_no_byte(seed: int, image: bool, depth: int, room: int) -> None:
-    try:
-        project = emit_project(random_graph(seed, 2, image, depth), TARGET, "cpu", external="all")
-    except DoesNotFit:
-        return
-    made = plan_work(project.schedule, room)
-    names = [layer.name for layer in project.schedule.layers]
-    life = {}
-    for i, layer in enumerate(project.schedule.layers):
-        if layer.fetch is not None:
-            life[layer.fetch.node] = (i, names.index(layer.fetch.node), layer.fetch.size)
-    assert set(life) == set(made.offsets)
-    for (a, (born, dies, size)), (b, (other_born, other_dies, other)) in itertools.combinations(life.items(), 2):
-        early = int(made.apart)
-        if born - early <= other_dies and other_born - early <= dies:
-            assert made.offsets[a] + size <= made.offsets[b] or made.offsets[b] + other <= made.offsets[a]
-    assert all(at % 2 == 0 and at + life[n][2] <= made.size for n, at in made.offsets.items())
-    if made.apart:
-        assert made.size <= room
-    elif life:
-        assert made.size == max(size + size % 2 for _, _, size in life.values())
+def test_the_working_buffer_is_as_large_as_the_largest_blob() -> None:
+    for graph, backend in ((lenet(), "cpu"), (lenet_columns(), "lea")):
+        project, made = image_of(graph, backend=backend)
+        assert plan_work(project.schedule) == project.plan.work
+        assert project.plan.work.size == max(b.size for b in made.blobs.values())
+        assert set(project.plan.work.offsets) == set(made.blobs)
+    assert emit_project(lenet(), TARGET, "cpu").plan.work.size == 0
 
 
 def test_broken_placements_are_found() -> None:
@@ -309,8 +293,8 @@ def test_broken_placements_are_found() -> None:
     verify(good, project.schedule)
     layers = list(project.schedule.layers)
     for broken in (
-        WorkPlan({**good.offsets, "conv2d0": 1}, good.size, good.apart),
-        WorkPlan(good.offsets, good.size - 2 * 60_000, good.apart),
+        WorkPlan({**good.offsets, "conv2d0": 1}, good.size),
+        WorkPlan(good.offsets, good.size - 40_000),
     ):
         with pytest.raises(GraphError, match="working buffer"):
             verify(broken, project.schedule)
@@ -319,7 +303,7 @@ def test_broken_placements_are_found() -> None:
         verify(good, replace(project.schedule, layers=tuple(layers[:first] + layers[first + 1 :])))
     second = next(i for i, layer in enumerate(layers) if layer.fetch and i > first)
     moved = [*layers[: first + 1], layers[second], *layers[first + 1 : second], *layers[second + 1 :]]
-    shared = WorkPlan(dict.fromkeys(good.offsets, 0), good.size, False)
+    shared = WorkPlan(dict.fromkeys(good.offsets, 0), good.size)
     with pytest.raises(GraphError, match="does not hold its weights"):
         verify(shared, replace(project.schedule, layers=tuple(moved)))
 

@@ -112,6 +112,8 @@ def test_weights_in_external_memory(run_folder: Path, report: dict, tmp_path: Pa
         fetched = [layer for layer in level["layers"] if layer["name"].endswith(" weights")]
         assert len(fetched) == 5
         assert all(layer["cycles"] > 0 and layer["energy_j"] > 0 for layer in fetched)
+    assert any("bytes exchanged with the external memory" in a for a in outside["assumptions"])
+    assert not any("bytes exchanged with the external memory" in a for a in report["assumptions"])
     sums = [sum(x["cycles"] for x in v["layers"] if x["name"].endswith(" weights")) for v in outside["levels"]]
     assert sums == sorted(sums)
     content = (folder / "weights_external.bin").read_bytes()
