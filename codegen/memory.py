@@ -85,7 +85,10 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
     for b in wanted:
         limit = MAX_BYTES if b in movable else MAX_NEAR_BYTES
         if b.words * WORD > limit:
-            raise DoesNotFit(f"{b.name}: {b.words * WORD:,} B of activations, one tensor may have {limit:,} B")
+            raise DoesNotFit(
+                f"{b.name}: {b.words * WORD:,} B of activations, one tensor may have {limit:,} B"
+                + ("" if b in movable else _pinned_by(schedule, {name for name in owner if owner[name] == b.name}))
+            )
     slack = max((KINDS[layer.kind].overrun(layer) for layer in schedule.layers), default=0)
     room = target.lea_words
     far: set[str] = set()
@@ -113,6 +116,15 @@ def _may_be_far(schedule: Schedule, owner: Mapping[str, str], name: str) -> bool
         and (owner[layer.y] != name or KINDS[layer.kind].far_y)
         for layer in schedule.layers
     )
+
+
+def _pinned_by(schedule: Schedule, tensors: set[str]) -> str:
+    """What to do about layers that keep one of `tensors` in low FRAM because the CPU computes a convolution there."""
+    names = [layer.name for layer in schedule.layers if layer.kind == "conv2d" and tensors & {layer.y, *layer.reads}]
+    if not names:
+        return ""
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"; computed by the CPU: {shown}; on the LEA (weights pruned by columns) their tensors may lie in high FRAM"
 
 
 def _place(wanted: list[Buffer]) -> list[Buffer]:
@@ -200,7 +212,7 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
     if need > room:
         raise DoesNotFit(
             f"{graph.name}: activations, input, output and biases need {need:,} B of low FRAM, {target.name} has "
-            f"{room:,} B beside code; use smaller layers"
+            f"{room:,} B beside code; use smaller layers" + _pinned_by(schedule, set(plan.owner))
         )
     weights, far, high = _weight_bytes(plan, packed), plan.far_bytes, target.regions["hifram"].size
     if weights + far > high:

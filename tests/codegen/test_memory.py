@@ -216,6 +216,14 @@ def test_one_tensor_may_have_32766_bytes() -> None:
         plan(Chain((1, 1, 16384), 0, 9, 1).add(MaxPool((1, 100), (1, 100))).graph())
 
 
+def test_convolutions_that_keep_tensors_in_low_fram_are_named() -> None:
+    chain = Chain((1, 128, 128), 0, 9, 1).add(Conv2d((9, 1)), make_params(np.ones((1, 1, 9, 1), int), 0, 0, 9, 9))
+    with pytest.raises(DoesNotFit, match=r"may have 32,766 B; computed by the CPU: conv2d0; on the LEA .* high FRAM"):
+        plan(chain.graph())
+    with pytest.raises(DoesNotFit, match=r"use smaller layers; computed by the CPU: conv2d0, conv2d2; on the LEA"):
+        plan(fuse_clips(lenet()), small(fram=TARGET.fram_reserve + 1808))
+
+
 def test_an_input_larger_than_lea_ram_is_not_staged() -> None:
     params = make_params(np.ones((1, 1, 3, 3), int))
     for side, staged in ((40, True), (48, False)):
