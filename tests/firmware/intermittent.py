@@ -98,7 +98,7 @@ class Intermittent:
 
 
 def lea_network() -> Graph:
-    """Convolutions with and without pool, filters resident and not, tiles of weights that overlap, two levels."""
+    """Convolutions with and without pool, a depthwise one with a residual sum, filters resident and not, two levels."""
     rng = np.random.default_rng(6)
     chain = Chain((2, 12, 9), 0, 255, 2, "cut_lea")
     for outputs, kernel, padding in ((6, 3, 1), (5, 2, 0)):
@@ -107,6 +107,10 @@ def lea_network() -> Graph:
         params = make_params(rng.integers(-3000, 3000, index.shape), index, rng.integers(-99, 99, outputs))
         chain.add(Conv2d((kernel, kernel), (1, 1), (padding,) * 4), params, 0, 2000)
         chain.add(AvgPool() if padding else Relu(), None, 0, 2000)
+    summand = chain.last.name
+    depthwise = make_params(rng.integers(-3000, 3000, (5, 1, 3, 3)), rng.choice([0, 1], (5, 1, 3, 3)), 7)
+    chain.add(Conv2d((3, 3), (1, 1), (1, 1, 1, 1), groups=5), depthwise, -900, 900)
+    chain.add(Add(), None, -500, 2000, [chain.last.name, summand])
     chain.add(Flatten())
     for outputs in (14, 5):
         index = np.tile(rng.choice([0, 1], chain.last.size), outputs).reshape(outputs, -1)

@@ -29,7 +29,7 @@ def intermittent(request: pytest.FixtureRequest, zig: Workshop) -> Intermittent:
 def test_the_lea_network_is_worth_cutting() -> None:
     project = rig.emit_project(lea_network(), lea_target(), "lea")
     layers = [layer for layer in project.schedule.layers if layer.lea]
-    assert [layer.encoding for layer in layers] == ["column"] * 4
+    assert [layer.encoding for layer in layers] == ["column"] * 5
     assert any(layer.lea.pool for layer in layers if layer.lea)
     assert sum(layer.step_count for layer in layers) > 20
 
