@@ -64,6 +64,7 @@ def emit_project(
     overlap: bool = True,
     external: str = "auto",
     encoding: str | Mapping[str, str] = "auto",
+    optimize: str = "latency",
 ) -> CProject:
     """Plan, pack and write `graph` as a C project for `target`.
 
@@ -76,7 +77,7 @@ def emit_project(
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
-    plans = plan_project(graph, target, backend, overlap, external, encoding)
+    plans = plan_project(graph, target, backend, overlap, external, encoding, optimize)
     graph, packed, schedule, plan, image = plans.graph, plans.packed, plans.schedule, plans.memory, plans.image
     emission = Emission(graph, packed, plan)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"

@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from .column import SHIFT, cut_groups
 from .cost import fused_pool
+from .encodings.offers import choose, offers
 from .errors import TargetError
 from .ir import Graph, Node
 from .layers import LeaLayer, lea_kind
-from .layers.weighted import cpu_work
 from .ops import Conv2d
 from .target import TargetSpec
 
@@ -59,8 +59,8 @@ def _on_cpu(graph: Graph, node: Node, target: TargetSpec) -> list[float]:
     assert node.params is not None
     pool = fused_pool(graph, node)
     apart = graph.tensors[pool.output].size * target.prices["avgpool_2x2"] if pool else 0.0
-    levels = range(len(graph.levels))
-    return [cpu_work(graph, node, node.params.nnz(k)).cycles(target.prices, False) + apart for k in levels]
+    found = choose(offers(graph, node, target))
+    return [cycles + apart for cycles in found.cycles]
 
 
 def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str, LeaLayer]:

@@ -7,14 +7,15 @@ gives back the weights of every level. `firmware/FORMAT.md` has every byte.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from . import encodings
 from .column import ColumnLayer, verify_column
 from .encodings import RowLayer
+from .encodings.offers import choose, cpu_params, offers
 from .errors import GraphError
-from .ir import NEVER, Graph, Node, Params
-from .ops import Conv2d
+from .ir import Graph
+from .target import TargetSpec
 
 AUTO = "auto"
 """The encoding that a node gets if none is asked for."""
@@ -54,17 +55,24 @@ class PackedModel:
 
 
 def pack_weights(
-    graph: Graph, columns: Mapping[str, ColumnLayer] | None = None, encoding: str | Mapping[str, str] = AUTO
+    graph: Graph,
+    columns: Mapping[str, ColumnLayer] | None = None,
+    encoding: str | Mapping[str, str] = AUTO,
+    target: TargetSpec | None = None,
+    optimize: str = "latency",
 ) -> PackedModel:
     """Pack every weighted node and check that decoding gives the weights of every level back.
 
     Args:
         columns: nodes that run on the LEA, packed already.
         encoding: of the others: a name for all of them, or one for each by node; `auto` where nothing is said.
+        target: whose prices `auto` compares; without it, `auto` is `dense` or `csr`.
+        optimize: `latency`, `energy` or `size` (`encodings.offers.choose`).
 
     Raises:
         GraphError: an unknown or illegal encoding, or one for a node without weights.
         DoesNotFit: a row is longer than kernels count.
+        TargetError: an unknown `optimize`.
     """
     columns = columns or {}
     weighted = [node for node in graph.nodes if node.params is not None]
@@ -78,25 +86,15 @@ def pack_weights(
         if node.name in columns:
             verify_column(columns[node.name], node.params, len(graph.levels))
             layers[node.name] = columns[node.name]
+            continue
+        name = encoding if isinstance(encoding, str) else encoding.get(node.name, AUTO)
+        if name == AUTO and target is not None:
+            packed = choose(offers(graph, node, target), optimize).packed
+            encodings.verify(packed, cpu_params(node), len(graph.levels))
         else:
-            name = encoding if isinstance(encoding, str) else encoding.get(node.name, AUTO)
-            layers[node.name] = _pack(node, name, len(graph.levels))
+            params = cpu_params(node)
+            packed = encodings.encode(
+                ("dense" if params.is_dense else "csr") if name == AUTO else name, node.name, params, len(graph.levels)
+            )
+        layers[node.name] = packed
     return PackedModel(layers)
-
-
-def _pack(node: Node, encoding: str, levels: int) -> RowLayer:
-    params = cpu_params(node)
-    if encoding == AUTO:
-        encoding = "dense" if params.is_dense else "csr"
-    return encodings.encode(encoding, node.name, params, levels)
-
-
-def cpu_params(node: Node) -> Params:
-    """The weights of `node` as the CPU's kernels see them: a dilated window is a larger one with pruned gaps."""
-    assert node.params is not None
-    if not isinstance(node.op, Conv2d) or node.op.dilation == (1, 1):
-        return node.params
-    spread = node.op.spread
-    return replace(
-        node.params, weight=spread(node.params.weight, 0), level_index=spread(node.params.level_index, NEVER)
-    )

@@ -62,6 +62,7 @@ def plan_project(
     overlap: bool = True,
     external: str = "auto",
     encoding: str | Mapping[str, str] = "auto",
+    optimize: str = "latency",
 ) -> Plans:
     """Choose back ends and encodings, pack, cut into steps and place everything.
 
@@ -70,13 +71,14 @@ def plan_project(
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
+        optimize: what `auto` encodings compare: `latency`, `energy` or `size`.
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
     graph = fuse_clips(graph)
     lea = plan_lea(graph, target, backend, overlap)
-    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()}, encoding)
+    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()}, encoding, target, optimize)
     far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
     image = _external_image(graph, packed, target, external, target.regions["hifram"].size - far_bytes)
     schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)

@@ -47,15 +47,41 @@ for command in COMMANDS:
     type=click.Choice(["auto", "all", "none"]),
     help="Weights in external memory; auto: what high FRAM can't hold.",
 )
+@click.option(
+    "--encoding",
+    multiple=True,
+    metavar="NAME | NODE=NAME",
+    help="Encoding of weights that the CPU reads, of all layers or of one: csr, block, ... [default: the cheapest].",
+)
+@click.option(
+    "--optimize",
+    default="latency",
+    show_default=True,
+    type=click.Choice(["latency", "energy", "size"]),
+    help="What the choice of an encoding compares.",
+)
 @known_errors
-def emit_c(run: Path, out: Path, target: str, backend: str, overlap: bool, external: str) -> None:
+def emit_c(
+    run: Path,
+    out: Path,
+    target: str,
+    backend: str,
+    overlap: bool,
+    external: str,
+    encoding: tuple[str, ...],
+    optimize: str,
+) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import EXTERNAL, emit_project, write_project
     from codegen.memory import planned_bytes
     from codegen.serialize import load_graph
     from codegen.target import load_target
 
-    project = emit_project(load_graph(run), load_target(target), backend, overlap, external)
+    graph = load_graph(run)
+    names = [node.name for node in graph.nodes if node.params is not None]
+    wanted = dict.fromkeys(names, next((e for e in reversed(encoding) if "=" not in e), "auto"))
+    wanted |= {node: name for node, _, name in (e.rpartition("=") for e in encoding if "=" in e)}
+    project = emit_project(graph, load_target(target), backend, overlap, external, wanted, optimize)
     write_project(project, out)
     count = len(project.graph.levels)
     table = Table(title=f"{project.graph.name} for {target}: bytes read by each level")

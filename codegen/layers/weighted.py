@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..cost import Work
 from ..encodings import RowLayer, dot_kernel, kernel_unit, taps_kernel
+from ..encodings.offers import row_work
 from ..ir import Graph, Node
 from ..ops import Conv2d, FullyConnected
 from ..packing import Packed
@@ -89,7 +90,7 @@ class Conv2dLayer(_CpuLayer):
         """Filters are unpacked once, or once for each row of windows if they are longer than `sw_taps`."""
         assert isinstance(layer.packed, RowLayer) and layer.node is not None
         work = border_work(plan.buffer(layer.y))
-        work.include(1, cpu_work(graph, layer.node, layer.packed.entries(level), layer.packed.nonzero(level)).counts)
+        work.include(1, row_work(graph, layer.node, layer.packed, level).counts)
         if layer.name in plan.staged:
             work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
         return work
@@ -122,7 +123,7 @@ class FullyConnectedLayer(_CpuLayer):
         """As many outputs as a step may take."""
         assert isinstance(packed, RowLayer) and node.params is not None
         (outputs,) = graph.tensors[node.output].shape
-        cycles = packed.max_row_entries() * target.prices["dot_entry"] + 1
+        cycles = packed.max_row_entries() * target.prices["dot_csr"] + 1
         rows = min(max(int(target.step_cycles // cycles), 1), outputs, _MAX_OUTPUTS)
         steps = tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows))
         return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
@@ -130,7 +131,7 @@ class FullyConnectedLayer(_CpuLayer):
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """A dot product for each output."""
         assert isinstance(layer.packed, RowLayer) and layer.node is not None
-        work = cpu_work(graph, layer.node, layer.packed.entries(level))
+        work = row_work(graph, layer.node, layer.packed, level)
         if layer.name in plan.staged:
             work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
         return work
@@ -138,23 +139,6 @@ class FullyConnectedLayer(_CpuLayer):
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """A sum for each output of a step."""
         return Scratch(acc=layer.rows_per_step)
-
-
-def cpu_work(graph: Graph, node: Node, entries: int, taps: int | None = None) -> Work:
-    """The kernels of a convolution or a fully connected layer with `entries` weights in all rows.
-
-    Args:
-        taps: those of them that are not 0; a convolution leaves the others out.
-    """
-    assert node.params is not None
-    work, rows = Work(), len(node.params.bias)
-    if isinstance(node.op, Conv2d):
-        _, height, width = graph.tensors[node.output].shape
-        work.add(1, conv2d_layer=1, conv2d_filter=rows, conv2d_unpack=entries, conv2d_row=rows * height)
-        work.add(height * width, conv2d_window=rows, conv2d_tap=entries if taps is None else taps)
-    else:
-        work.add(1, dot_layer=1, dot_row=rows, dot_entry=entries)
-    return work
 
 
 def _packed(packed: RowLayer, blob: int) -> dict[str, int]:

@@ -5,10 +5,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from codegen.serialize import load_graph
+
 from .conftest import invoke
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "project.json").read_text())
+    return found
+
+
+def first_node(run: Path) -> str:
+    return next(node.name for node in load_graph(run).nodes if node.params is not None)
 
 
 def check(arguments: tuple[str | Path, ...], *words: str) -> None:
@@ -89,6 +101,11 @@ def test_missing_steps(tmp_path: Path, run_folder: Path) -> None:
     check(("sim", tmp_path / "p"), "swtrain build")
     check(("flash", tmp_path / "p"), "swtrain build")
     check(("emit-c", run_folder, "--out", tmp_path / "q", "--target", "msp430g2553"), "msp430g2553", "msp430fr5994")
+    emit = ("emit-c", run_folder, "--out", tmp_path / "q", "--backend", "cpu")
+    check((*emit, "--encoding", "zip"), "zip", "csr, block")
+    check((*emit, "--encoding", "nobody=csr"), "no node with weights is called nobody")
+    assert invoke(*emit, "--encoding", "csr", "--encoding", f"{first_node(run_folder)}=bitmap").exit_code == 0
+    assert {layer["encoding"] for layer in manifest(tmp_path / "q")["layers"]} == {"none", "csr", "bitmap"}
     check(("build", tmp_path / "p", "--toolchain", "iar"), "iar", "zig, gcc, host")
 
 
@@ -99,7 +116,7 @@ def test_checkpoint_of_another_version(run_folder: Path, tmp_path: Path) -> None
     data = json.loads((tmp_path / "graph.json").read_text())
     data["format"] = 7
     (tmp_path / "graph.json").write_text(json.dumps(data))
-    check(("emit-c", tmp_path, "--out", tmp_path / "p"), "format 7", "reads 1")
+    check(("emit-c", tmp_path, "--out", tmp_path / "p"), "format 7", "reads 2")
 
 
 def test_elf_of_another_architecture(project: Path) -> None:

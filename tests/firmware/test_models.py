@@ -222,7 +222,7 @@ def test_several_layers_across_64_kb_boundaries(zig: Workshop) -> None:
     for outputs, pruned in ((180, False), (150, True), (130, False)):
         features = chain.last.size
         index = rng.choice([0, 1, NEVER], (outputs, features), p=[0.5, 0.3, 0.2]) if pruned else 0
-        chain.add(FullyConnected(), make_params(rng.integers(-100, 100, (outputs, features)), index, 0, 9, 9), 0, 15)
+        chain.add(FullyConnected(), make_params(rng.integers(-300, 300, (outputs, features)), index, 0, 9, 9), 0, 15)
     emitted, program = zig.build(chain.graph())
     with program.open("rb") as f:
         assert ELFFile(f).get_section_by_name(".hifram")["sh_size"] > 0x20000

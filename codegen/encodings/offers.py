@@ -1,0 +1,119 @@
+"""What the CPU may do with the weights of a node: every legal encoding, its bytes, and what its kernels will cost.
+
+Costs are counts of primitives (`codegen.cost`) times the prices in `target.toml`. The cheapest encoding is taken; the
+choice changes bytes and time, never results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import numpy as np
+
+from ..cost import Work
+from ..errors import GraphError, TargetError
+from ..ir import NEVER, Graph, Node, Params
+from ..ops import Conv2d
+from ..target import TargetSpec
+from . import bitmap, block, channel, csr, dense, pattern, row
+from .base import RowLayer
+
+OPTIMIZE = ("latency", "energy", "size")
+"""What `choose` compares first; the CPU's energy follows its cycles."""
+
+_UNITS = (8, 16)
+"""Blocks that are worth a try: smaller ones have large indices, larger ones many fillers."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One encoding of a node's weights.
+
+    Attributes:
+        packed: the weights; not verified yet.
+        cycles: expected of the layer, by level.
+    """
+
+    packed: RowLayer
+    cycles: tuple[float, ...]
+
+
+def offers(graph: Graph, node: Node, target: TargetSpec) -> list[Offer]:
+    """Every legal encoding of `node`'s weights; those of 8 bits where all weights fit.
+
+    Raises:
+        DoesNotFit: a row is longer than kernels count.
+    """
+    levels = len(graph.levels)
+    found = []
+    for packed in _encodings(node, cpu_params(node), levels):
+        work = [row_work(graph, node, packed, level) for level in range(levels)]
+        found.append(Offer(packed, tuple(w.cycles(target.prices, overlap=False) for w in work)))
+    return found
+
+
+def choose(found: list[Offer], optimize: str = "latency") -> Offer:
+    """The cheapest of `found`, summed over the levels; the other measure decides between equals.
+
+    Raises:
+        TargetError: `optimize` is not one of `OPTIMIZE`.
+    """
+    if optimize not in OPTIMIZE:
+        raise TargetError(f"optimize {optimize!r} is unknown; choose {', '.join(OPTIMIZE)}")
+
+    def cost(offer: Offer) -> tuple[float, float]:
+        cycles, size = round(sum(offer.cycles)), offer.packed.blob_bytes + 2 * offer.packed.table_words
+        return (size, cycles) if optimize == "size" else (cycles, size)
+
+    return min(found, key=cost)
+
+
+def cpu_params(node: Node) -> Params:
+    """The weights of `node` as the CPU's kernels see them: a dilated window is a larger one with pruned gaps."""
+    assert node.params is not None
+    if not isinstance(node.op, Conv2d) or node.op.dilation == (1, 1):
+        return node.params
+    spread = node.op.spread
+    return replace(
+        node.params, weight=spread(node.params.weight, 0), level_index=spread(node.params.level_index, NEVER)
+    )
+
+
+def row_work(graph: Graph, node: Node, packed: RowLayer, level: int) -> Work:
+    """Primitives of a convolution or a fully connected layer on the CPU at `level`."""
+    work, rows, entries = Work(), packed.rows, packed.entries(level)
+    read_as = {"row": "dense", "channel": "block"}.get(packed.encoding, packed.encoding)
+    blocks = entries / packed.unit if read_as == "block" else 0.0
+    positions = rows * (level + 1) * packed.run_bytes if read_as == "bitmap" else 0  # in bytes of the bitmap
+    if isinstance(node.op, Conv2d):
+        _, height, width = graph.tensors[node.output].shape
+        work.add(1, conv2d_layer=1, conv2d_filter=rows, conv2d_row=rows * height)
+        work.add(1, **{f"unpack_{read_as}": entries, "unpack_bitmap_byte": positions})
+        work.add(height * width, conv2d_window=rows, conv2d_tap=packed.nonzero(level))
+    else:
+        work.add(1, dot_layer=1, dot_row=rows)
+        work.add(1, **{f"dot_{read_as}": entries, "dot_block_unit": blocks, "dot_bitmap_byte": positions})
+    return work
+
+
+def _encodings(node: Node, params: Params, levels: int) -> Iterator[RowLayer]:
+    kept = params.weight[params.level_index != NEVER]
+    narrow = not kept.size or (int(kept.min()) >= -128 and int(kept.max()) <= 127)
+    plain: tuple[ModuleType, ...] = (dense, row, csr)
+    for module in plain:
+        for bits in (16, 8) if narrow else (16,):
+            yield from _legal(module, node.name, params, levels, bits)
+    others = [channel, bitmap, *([pattern] if isinstance(node.op, Conv2d) and np.prod(node.op.kernel) > 1 else [])]
+    for module in others:
+        yield from _legal(module, node.name, params, levels, 16)
+    for unit in _UNITS:
+        yield block.encode(node.name, params, levels, 16, unit)
+
+
+def _legal(module: ModuleType, name: str, params: Params, levels: int, bits: int) -> Iterator[RowLayer]:
+    try:
+        yield module.encode(name, params, levels, bits)
+    except GraphError:
+        return
