@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from . import encodings
 from .column import ColumnLayer, verify_column
 from .encodings import RowLayer
-from .encodings.offers import choose, cpu_params, offers
+from .encodings.offers import choose, cpu_params, fits_bytes, offers
 from .errors import GraphError
 from .ir import Graph
 from .target import TargetSpec
@@ -65,7 +65,8 @@ def pack_weights(
 
     Args:
         columns: nodes that run on the LEA, packed already.
-        encoding: of the others: a name for all of them, or one for each by node; `auto` where nothing is said.
+        encoding: of the others: a name for all of them, or one for each by node; `auto` where nothing is said. Weights
+            are stored in 8 bits where all of a node fit and the encoding has kernels for them.
         target: whose prices `auto` compares; without it, `auto` is `dense` or `csr`.
         optimize: `latency`, `energy` or `size` (`encodings.offers.choose`).
 
@@ -93,8 +94,8 @@ def pack_weights(
             encodings.verify(packed, cpu_params(node), len(graph.levels))
         else:
             params = cpu_params(node)
-            packed = encodings.encode(
-                ("dense" if params.is_dense else "csr") if name == AUTO else name, node.name, params, len(graph.levels)
-            )
+            bits = 8 if name in encodings.BYTE_ENCODINGS and fits_bytes(params) else 16
+            name = ("dense" if params.is_dense else "csr") if name == AUTO else name
+            packed = encodings.encode(name, node.name, params, len(graph.levels), bits)
         layers[node.name] = packed
     return PackedModel(layers)

@@ -9,6 +9,7 @@ calibration inputs over all levels; the clip enforces them, and so the proof hol
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,9 @@ from .ops.join import ALIGN
 SHIFT = 15
 """Right shift of every weighted sum: the one that LEA commands with a 16-bit result apply, and one that costs
 the CPU two instructions. A sum below 2**30 then always fits int16 before the clip."""
+
+NARROW_SHIFT = 7
+"""That of nodes with weights of 8 bits: their outputs have about as many fraction bits as with 16."""
 
 ENOUGH_BITS = 12.0
 """Significant bits beyond which a tensor gains nothing that a classifier shows."""
@@ -64,12 +68,23 @@ def calibrate(graph: FloatGraph, inputs: Array, batch: int = 256) -> dict[str, R
     return ranges
 
 
-def quantize(graph: FloatGraph, inputs: Array) -> Graph:
+def quantize(graph: FloatGraph, inputs: Array, weight_bits: Mapping[str, int] | None = None) -> Graph:
     """Choose scales and bounds for `graph`, calibrated on float32 `inputs` `(N, *shape)`.
 
+    Args:
+        weight_bits: 8 for each node whose weights must fit int8, by name; the others have 16. Such a node's shift is
+            `NARROW_SHIFT`, so the CPU runs it: the LEA shifts by 15 only.
+
     Raises:
-        GraphError: a weight or an activation is not finite, or no scale avoids overflow.
+        GraphError: a weight or an activation is not finite, or no scale avoids overflow; `weight_bits` names no node
+            with weights, or is neither 8 nor 16.
     """
+    weight_bits = weight_bits or {}
+    for name, bits in weight_bits.items():
+        if bits not in (8, 16):
+            raise GraphError(f"{name}: weights of {bits} bits are not possible; choose 8 or 16")
+        if not any(n.name == name and n.weight is not None for n in graph.nodes):
+            raise GraphError(f"{graph.name}: weight_bits names {name!r}, but no node with weights is called so")
     if not len(inputs):
         raise GraphError(f"{graph.name}: needs at least one calibration input")
     if not np.all(np.isfinite(inputs)):
@@ -84,7 +99,7 @@ def quantize(graph: FloatGraph, inputs: Array) -> Graph:
             raise GraphError(f"{graph.name}: tensor {name} reaches {low}..{high} on the calibration inputs")
     beam = [_Partial({graph.input: t}, ()) for t in _input_tensors(graph)]
     for number, node in enumerate(graph.nodes):
-        rows = _Rows(node) if node.weight is not None else None
+        rows = _Rows(node, weight_bits.get(node.name, 16)) if node.weight is not None else None
         readers = [n.op for n in graph.nodes if node.output in n.inputs]
         seen = _seen(readers, ranges[node.output])
         found = [after for before in beam for after in _assign(node, readers, rows, before, shapes[node.output], seen)]
@@ -188,14 +203,15 @@ def _unscaled(node: FloatNode, x: Tensor) -> Tensor:
 class _Rows:
     """Integer versions of one node's weights, made once for all assignments."""
 
-    def __init__(self, node: FloatNode) -> None:
+    def __init__(self, node: FloatNode, bits: int) -> None:
+        self.shift = SHIFT if bits == 16 else NARROW_SHIFT
         assert node.weight is not None and node.level_index is not None and node.bias is not None
         weight = np.where(node.level_index == NEVER, 0.0, node.weight.astype(np.float64))
         self.bias, self.level_index = node.bias.astype(np.float64), node.level_index.astype(np.uint8)
         self.weights: dict[int, Array] = {}
         for f in range(24, -9, -1):
             w = np.rint(weight * 2.0**f)
-            if np.abs(w).max(initial=0) <= INT16_MAX:
+            if np.abs(w).max(initial=0) < 2 ** (bits - 1):
                 self.weights[f] = w.astype(np.int16)
         self.made: dict[tuple[int, int], tuple[Params, tuple[Array, Array]] | None] = {}
 
@@ -214,11 +230,11 @@ class _Rows:
         """Weights of `f` fraction bits and the bias that goes with them; `None` if that exceeds int16."""
         if (f, x_bits) not in self.made:
             # floor loses half an LSB on average; the bias gives it back
-            b = np.floor(self.bias * 2.0 ** (x_bits + f - SHIFT) + 1.0)
+            b = np.floor(self.bias * 2.0 ** (x_bits + f - self.shift) + 1.0)
             if np.abs(b).max(initial=0) > INT16_MAX:
                 self.made[f, x_bits] = None
             else:
-                params = Params(self.weights[f], self.level_index, b.astype(np.int32), f, SHIFT)
+                params = Params(self.weights[f], self.level_index, b.astype(np.int32), f, self.shift)
                 self.made[f, x_bits] = params, row_sums(params)
         return self.made[f, x_bits]
 

@@ -81,6 +81,11 @@ def cpu_params(node: Node) -> Params:
     )
 
 
+def fits_bytes(params: Params) -> bool:
+    """True if every weight fits int8."""
+    return bool(np.all((params.weight >= -128) & (params.weight <= 127)))
+
+
 def row_work(graph: Graph, node: Node, packed: RowLayer, level: int) -> Work:
     """Primitives of a convolution or a fully connected layer on the CPU at `level`."""
     work, rows, entries = Work(), packed.rows, packed.entries(level)
@@ -99,8 +104,7 @@ def row_work(graph: Graph, node: Node, packed: RowLayer, level: int) -> Work:
 
 
 def _encodings(node: Node, params: Params, levels: int) -> Iterator[RowLayer]:
-    kept = params.weight[params.level_index != NEVER]
-    narrow = not kept.size or (int(kept.min()) >= -128 and int(kept.max()) <= 127)
+    narrow = fits_bytes(params)
     plain: tuple[ModuleType, ...] = (dense, row, csr)
     for module in plain:
         for bits in (16, 8) if narrow else (16,):

@@ -15,7 +15,7 @@ from codegen.errors import GraphError
 from codegen.floatgraph import FloatGraph, FloatNode
 from codegen.ir import NEVER, Graph, Level
 from codegen.ops import Add, Argmax, Array, AvgPool, Conv2d, FullyConnected, MaxPool, WeightedOp
-from codegen.quantize import calibrate, quantize
+from codegen.quantize import NARROW_SHIFT, calibrate, quantize
 
 Case = tuple[FloatGraph, Array]
 
@@ -286,3 +286,41 @@ def test_float_conv_equals_a_loop() -> None:
                 want = (padded[2 * i : 2 * i + 2, j : j + 3] * w[o, 0]).sum() + (0.5, -1)[o]
                 assert got[0, o, i, j] == pytest.approx(want, rel=1e-5)
     assert got.shape == (1, 2, 2, 3)
+
+
+# --- weights of 8 bits
+
+
+@given(case=float_graphs())
+@settings(max_examples=20, deadline=None)
+def test_weights_of_8_bits_fit_and_keep_the_proof(case: Case) -> None:
+    floats, inputs = case
+    names = [n.name for n in floats.nodes if n.weight is not None]
+    graph = quantize(floats, inputs, {names[0]: 8})
+    prove(graph)
+    for node in graph.nodes:
+        if node.params is None:
+            continue
+        narrow = node.name == names[0]
+        assert node.params.shift == (NARROW_SHIFT if narrow else 15)
+        if narrow:
+            assert int(np.abs(node.params.weight).max(initial=0)) <= 127
+
+
+def test_8_bits_round_weights_and_keep_the_scale_of_outputs() -> None:
+    rng = np.random.default_rng(1)
+    floats = one_layer(rng.normal(0, 0.2, (6, 40)))
+    inputs = (rng.integers(0, 256, (32, 40)) / 256).astype(np.float32)
+    wide, narrow = quantize(floats, inputs), quantize(floats, inputs, {"fc": 8})
+    assert wide.tensors["y"].frac_bits - narrow.tensors["y"].frac_bits in (0, 1)
+    x = np.rint(inputs * 2.0 ** narrow.tensors["x"].frac_bits).astype(np.int16)
+    want = floats.run(inputs, 1)["y"]
+    got = reference.logits(narrow, x, 1) * 2.0 ** -narrow.tensors["y"].frac_bits
+    step = 2.0 ** -narrow.node("fc").params.frac_bits  # type: ignore[union-attr]
+    assert np.abs(got - want).max() <= 40 * step / 2 + 2.0 ** -narrow.tensors["y"].frac_bits
+
+
+@pytest.mark.parametrize(("name", "bits", "words"), [("fc", 4, "weights of 4 bits"), ("no", 8, "no node with weights")])
+def test_impossible_weight_bits_are_refused(name: str, bits: int, words: str) -> None:
+    with pytest.raises(GraphError, match=words):
+        quantize(one_layer(SOME), np.zeros((1, 2), np.float32), {name: bits})

@@ -11,7 +11,7 @@ import itertools
 import json
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -42,9 +42,9 @@ def run_command(command: Sequence[str], **options: object) -> subprocess.Complet
     return done  # type: ignore[no-any-return]
 
 
-def tight(graph: Graph, taps: int) -> TargetSpec:
+def tight(graph: Graph, taps: int, encoding: str | Mapping[str, str] = "auto") -> TargetSpec:
     """A target whose SRAM leaves room for `taps` unpacked weights, so that longer filters go in pieces."""
-    schedule = emit_project(graph, TARGET, "cpu").schedule
+    schedule = emit_project(graph, TARGET, "cpu", encoding=encoding).schedule
     sram = TARGET.regions["sram"]
     kernels = {k.replace("_near", "") for layer in schedule.layers for k in KINDS[layer.kind].kernels_of(layer)}
     code = sum(TARGET.ram_code.get(k, 0) for k in kernels)

@@ -12,7 +12,7 @@ from rig import TARGET, Workshop, assert_device, assert_host, tight
 from strategies import LIMIT, Chain, inputs_for, legal_indices, make_params, seeds
 
 from codegen.emit import emit_project
-from codegen.encodings import ENCODINGS
+from codegen.encodings import ENCODINGS, RowLayer
 from codegen.ir import Graph, Params
 from codegen.ops import Conv2d, Flatten, FullyConnected, MaxPool
 
@@ -77,7 +77,7 @@ def test_the_device_equals_the_reference(name: str, seed: int, levels: int, zig:
 def test_long_filters_in_pieces(name: str, zig: Workshop, sanitized: Workshop) -> None:
     """Filters longer than the scratch that holds their taps."""
     graph = structured(name, 8, 2, channels=23)
-    target = tight(graph, 33)
+    target = tight(graph, 33, chosen(graph, name))
     project = emit_project(graph, target, "cpu", encoding=chosen(graph, name))
     longest = max(p.max_row_entries() for n, p in project.packed.layers.items() if n.startswith("conv2d"))
     if longest > 60:
@@ -94,3 +94,24 @@ def test_all_encodings_give_the_same_logits(zig: Workshop) -> None:
     for name in ("csr", "bitmap", "block", "pattern"):
         project = emit_project(graph, TARGET, "cpu", encoding=chosen(graph, name))
         assert_device(project.graph, zig.program(project), inputs)
+
+
+@needs_cc
+@pytest.mark.parametrize("name", ["csr", "dense", "row"])
+def test_weights_of_8_bits(name: str, zig: Workshop, sanitized: Workshop) -> None:
+    """Weights that fit int8 are stored so; with the shift of such nodes."""
+    rng = np.random.default_rng(4)
+    chain = Chain((2, 6, 6), 0, 255, 2)
+    for op, shape in ((Conv2d((3, 3)), (4, 2, 3, 3)), (None, (5, 64))):
+        if op is None:
+            chain.add(Flatten())
+        index = legal_indices(rng, name, shape, 2)
+        params = make_params(rng.integers(-128, 128, shape), index, rng.integers(-99, 99, shape[0]), 8, 7)
+        chain.add(op or FullyConnected(), params, -500, 500)
+    graph = chain.graph()
+    project = emit_project(graph, TARGET, "cpu", encoding=name)
+    assert {p.weight_size for p in project.packed.layers.values() if isinstance(p, RowLayer)} == {1}
+    assert any("_s8_" in kernel for kernel in str(project.files["project.mk"]).split())
+    inputs = inputs_for(project.graph, 3, 1)
+    assert_host(project.graph, sanitized.program(project), inputs)
+    assert_device(project.graph, zig.program(project), inputs)
