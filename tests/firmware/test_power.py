@@ -38,7 +38,7 @@ def test_the_network_is_worth_cutting(intermittent: Intermittent) -> None:
     project = rig.emit_project(network(), small_steps(network()), "cpu")
     assert sum(layer.step_count for layer in project.schedule.layers) > 30
     assert project.schedule.taps == 32
-    assert {layer.encoding for layer in project.schedule.layers} == {"none", "dense", "csr"}
+    assert {layer.encoding for layer in project.schedule.layers} >= {"none", "dense", "csr"}
     assert len(np.unique(intermittent.want)) > 3
 
 
