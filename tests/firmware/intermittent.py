@@ -96,6 +96,34 @@ class Intermittent:
         self.check(board, name)
         return board
 
+    def interrupt_all_through(self, every: int = 211, saves: int = 12) -> tuple[int, int]:
+        """One inference with an interrupt after so many cycles; the routine uses the stack and every register.
+
+        It saves `saves` registers with one instruction. Returns how many interrupts were asked for and taken.
+        """
+        board = self.start()
+        m = board.machine
+        handler = 0xFE00
+        code = [0x1400 | (saves - 1) << 4 | r for r in range(15, 3, -saves)]  # pushm.a
+        code += [0x5392, handler + 0x60]  # inc &counter
+        for register in range(4, 16):
+            code += [0x4030 | register, 0xA5C3]  # mov #0xA5C3, rN
+        code += [0x1600 | (saves - 1) << 4 | r for r in range(4, 16, saves)]  # popm.a
+        code += [0x1300]  # reti
+        m.write(handler, b"".join(w.to_bytes(2, "little") for w in code))
+        m.write(handler + 0x60, b"\0\0")
+        m.write(0xFF90 + 2 * 44, handler.to_bytes(2, "little"))
+        board.go("sw_infer")
+        m.set_register(2, m.registers[2] | 8)
+        fired = 0
+        while board.word("sw_request") != 0:
+            m.run(max_cycles=every)
+            m.interrupt(44)
+            fired += 1
+        self.check(board, "interrupted")
+        count = int.from_bytes(m.read(handler + 0x60, 2), "little")
+        return fired, count
+
 
 def lea_network() -> Graph:
     """Convolutions with and without pool, a depthwise one with a residual sum, filters resident and not, two levels."""

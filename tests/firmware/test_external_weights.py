@@ -243,6 +243,18 @@ def test_a_reset_without_power_loss_is_survived(outside: Intermittent) -> None:
         outside.check(board, f"reset={loss}")
 
 
+def test_interrupts_all_through_an_inference_change_nothing(outside: Intermittent) -> None:
+    """Routines whose instructions are short beside a byte on the bus."""
+    fired, count = outside.interrupt_all_through(saves=2)
+    assert fired >= count > 300
+
+
+def test_a_byte_lost_to_a_long_instruction_is_read_again(outside: Intermittent) -> None:
+    """PUSHM.A of twelve registers holds the DMA off for two bytes: that transfer starts again."""
+    fired, count = outside.interrupt_all_through(every=9001)
+    assert fired >= count > 5
+
+
 # --- filling the memory of a board
 
 

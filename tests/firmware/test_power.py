@@ -170,24 +170,6 @@ def test_a_broken_step_loop_is_caught(name: str, tmp_path: Path) -> None:
 
 def test_interrupts_all_through_an_inference_change_nothing(intermittent: Intermittent) -> None:
     """Interrupts enabled, one every few hundred cycles; the routine uses the stack and every register."""
-    board = intermittent.start()
-    m = board.machine
-    handler = 0xFE00
-    code = [0x14BF, 0x5392, handler + 0x60]  # pushm.a #12, r15; inc &counter
-    for register in range(4, 16):
-        code += [0x4030 | register, 0xA5C3]  # mov #0xA5C3, rN
-    code += [0x16B4, 0x1300]  # popm.a #12, r15; reti
-    m.write(handler, b"".join(w.to_bytes(2, "little") for w in code))
-    m.write(handler + 0x60, b"\0\0")
-    m.write(0xFF90 + 2 * 44, handler.to_bytes(2, "little"))
-    board.go("sw_infer")
-    m.set_register(2, m.registers[2] | 8)
-    fired = 0
-    while board.word("sw_request") != 0:
-        m.run(max_cycles=211)
-        m.interrupt(44)
-        fired += 1
-    intermittent.check(board, "interrupted")
-    count = int.from_bytes(m.read(handler + 0x60, 2), "little")
+    fired, count = intermittent.interrupt_all_through()
     assert fired > 300
     assert fired - 2 <= count <= fired

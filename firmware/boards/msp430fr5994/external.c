@@ -51,8 +51,8 @@ enum { WRITE = 0x02, WREN = 0x06 };
 
 // external_dma.S: DMAxSA and DMAxDA take 20 bits, which C can't write.
 void sw_external_addresses(sw_addr_t rx_to, sw_addr_t tx_from);
-// Sleeps until channel 3 is done.
-void sw_external_wait(void);
+// Sleeps until all is sent; not 0 if a received byte was lost, which does not matter when writing.
+uint16_t sw_external_wait(void);
 
 void sw_external_set_up(void);
 
@@ -98,12 +98,12 @@ void sw_external_write(uint32_t address, sw_addr_t from, uint16_t bytes) {
     sent();
     sw_external_addresses((uintptr_t)&received, from + 1);
     DMA3SZ = bytes;
-    DMA3CTL = DMA_BYTES | DMA_EN | DMA_IE;
+    DMA3CTL = DMA_BYTES | DMA_EN;
     if (bytes > 1) {
         DMA4SZ = bytes - 1;
-        DMA4CTL = DMA_BYTES | DMA_EN | DMASRCINCR_UP;
+        DMA4CTL = DMA_BYTES | DMA_EN | DMA_IE | DMASRCINCR_UP;
     }
     UCA3TXBUF = sw_load_u8(from); // starts the bus; the DMA sends the rest
-    sw_external_wait();
+    (void)sw_external_wait();
     P6OUT |= CS;
 }

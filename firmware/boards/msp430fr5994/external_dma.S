@@ -23,8 +23,8 @@
 #define DMA4SZ 0x055A
 #define DMAEN 0x0010
 #define DMAIE_DMAIFG 0x000C
-#define RX_TO_MEMORY 0x0CD4 // single transfers of bytes, destination counts up, DMAEN, DMAIE
-#define TX_DUMMY 0x00D0     // single transfers of bytes, DMAEN
+#define RX_TO_MEMORY 0x0CD0 // single transfers of bytes, destination counts up, DMAEN
+#define TX_DUMMY 0x00D4     // single transfers of bytes, DMAEN, DMAIE
 
     .macro SEND byte
 .Lsend\@:
@@ -43,6 +43,7 @@
     call #sw_external_set_up
     POPM_W 4, r15
 .Lready:
+    PUSHM_W 4, r15 // for another try
     bic.b #CS, &P6OUT
     SEND #READ
     push r13
@@ -51,7 +52,7 @@
     MOVA_LOAD 0, r1, r12
     add #4, r1
     MOVA_ABS r12, DMA3DA
-    mov 2(r1), r13
+    mov 10(r1), r13
     swpb r14
     SEND r14
     mov r13, &DMA3SZ
@@ -72,6 +73,12 @@
     mov.b #0, &UCA3TXBUF // starts the bus; the DMA sends the rest
     call #sw_external_wait
     bis.b #CS, &P6OUT
+    tst r12
+    jz .Lread
+    POPM_W 4, r15
+    jmp .Lready
+.Lread:
+    add #8, r1
     ret
 
 // void sw_external_addresses(sw_addr_t rx_to, sw_addr_t tx_from): r13:r12 and r15:r14
@@ -87,25 +94,40 @@
     add #4, r1
     ret
 
-// void sw_external_wait(void): returns when channel 3 is done. DMAEN is tested with interrupts off, and GIE and
-// CPUOFF are set by one instruction, so that an interrupt in between still wakes the CPU.
+// uint16_t sw_external_wait(void): sleeps until channel 4 has sent all, then waits for the last two bytes. Returns 1 if a
+// byte was received before the one before it had been taken: an interrupt routine held the DMA off with an instruction
+// longer than a byte. DMAEN is tested with interrupts off, and GIE and CPUOFF are set by one instruction, so that an
+// interrupt in between still wakes the CPU.
     FUNCTION sw_external_wait
     push r2
 .Lcheck:
     dint
     nop
-    bit #DMAEN, &DMA3CTL
-    jz .Ldone
+    bit #DMAEN, &DMA4CTL
+    jz .Lsent
     bis #0x0018, r2 // GIE | CPUOFF: LPM0, SMCLK and DMA go on
     nop
     jmp .Lcheck
-.Ldone:
-    mov #0, &DMA3CTL // a transfer that ended before the test left its interrupt pending
+.Lsent:
+    mov #0, &DMA4CTL // a transfer that ended before the test left its interrupt pending
     pop r2 // GIE as it was
+    clr r12
+.Llast:
+    bit #DMAEN, &DMA3CTL
+    jz .Ldone
+    bit #UCBUSY, &UCA3STATW
+    jnz .Llast
+    nop // the DMA takes the last byte
     nop
+    nop
+    bit #DMAEN, &DMA3CTL
+    jz .Ldone
+    mov #0, &DMA3CTL
+    inc r12
+.Ldone:
     ret
 
     FUNCTION sw_dma_isr
     bic #0x0010, 0(r1) // CPUOFF of the interrupted code
-    bic #DMAIE_DMAIFG, &DMA3CTL
+    bic #DMAIE_DMAIFG, &DMA4CTL
     reti
