@@ -213,6 +213,22 @@ def compile_and_link(tool: Toolchain, sources: list[Path], includes: list[Path],
     _run(tool.link(program, map_file, objects), f"linking {program.name}", link=True)
 
 
+def build_with(main: Path, folder: Path, program: Path, toolchain_name: str = "zig") -> None:
+    """Link the project in `folder` with the `main.c` of a folder of `firmware/tests` instead of the server.
+
+    Raises:
+        GraphFileError, ToolchainError, DoesNotFit.
+    """
+    project, root = read_project(folder), firmware_dir()
+    target = load_target(project.manifest["target"])
+    tool = toolchain(toolchain_name, target)
+    server = root / "src" / "sw_serve.c"
+    sources = [s for s in _sources(project, tool, target) if s != server]
+    sources += [main / "main.c", root / "tests" / "uart" / "uart.c"]
+    includes = [root / "include", root / "tests" / "uart", folder]
+    compile_and_link(tool, sources, includes, program, program.with_suffix(".map"))
+
+
 def build(folder: Path, toolchain_name: str = "zig", out: Path | None = None) -> Built:
     """Build the project in `folder`; the result is in `out`, `folder/<toolchain>` unless given.
 

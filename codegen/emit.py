@@ -72,6 +72,7 @@ def emit_project(
         backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
+        optimize: `latency`, `energy` or `size`: what decides back end, tile and encoding.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
 
     Raises:

@@ -8,12 +8,12 @@ takes, for each layer, the cheapest tile and grouping, and the CPU where that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from .column import SHIFT, cut_groups
 from .cost import fused_pool
-from .encodings.offers import choose, offers
+from .encodings.offers import OPTIMIZE, choose, offers
 from .errors import TargetError
 from .ir import Graph, Node
 from .layers import LeaLayer, lea_kind
@@ -21,22 +21,32 @@ from .ops import Conv2d
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
+_PRICES: Mapping[str, Callable[[LeaLayer], float]] = {
+    "latency": lambda c: c.total,
+    "energy": lambda c: sum(c.joules),
+    "size": lambda c: float(c.size),
+}
 _TABLE_SHARE = 3
 """Lists of taps may take one part in so many of low FRAM: masks without columns would fill it."""
 
 
-def plan_lea(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True) -> Mapping[str, LeaLayer]:
+def plan_lea(
+    graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True, optimize: str = "latency"
+) -> Mapping[str, LeaLayer]:
     """The layers that run on the LEA, by node.
 
     Args:
         backend: `cpu`: none; `lea`: all that can; `auto`: those that are cheaper there, summed over the levels.
         overlap: the CPU and the DMA work while the LEA runs.
+        optimize: `latency`, `energy` or `size`: what "cheaper" means.
 
     Raises:
-        TargetError: an unknown back end, or `lea` for a target that has none.
+        TargetError: an unknown back end or goal, or `lea` for a target that has none.
     """
     if backend not in BACKENDS:
         raise TargetError(f"backend {backend!r} is unknown; choose {', '.join(BACKENDS)}")
+    if optimize not in OPTIMIZE:
+        raise TargetError(f"optimize {optimize!r} is unknown; choose {', '.join(OPTIMIZE)}")
     if backend == "cpu" or (backend == "auto" and "lea_ram" not in target.regions):
         return {}
     if "lea_ram" not in target.regions:
@@ -45,22 +55,26 @@ def plan_lea(graph: Graph, target: TargetSpec, backend: str = "auto", overlap: b
     for node in graph.nodes:
         if node.params is None:
             continue
-        limit = sum(_on_cpu(graph, node, target))
+        price = _PRICES[optimize]
+        limit = _on_cpu(graph, node, target, optimize)
         offers[node.name] = [
             offer
-            for offer in sorted(candidates(graph, node, target, overlap), key=lambda c: c.total)
-            if backend == "lea" or offer.total < limit
+            for offer in sorted(candidates(graph, node, target, overlap), key=price)
+            if backend == "lea" or price(offer) < limit
         ]
     return _within_tables(offers, (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2)
 
 
-def _on_cpu(graph: Graph, node: Node, target: TargetSpec) -> list[float]:
-    """Cycles of each level on the CPU, with the pool that the LEA could do as well."""
+def _on_cpu(graph: Graph, node: Node, target: TargetSpec, optimize: str) -> float:
+    """Cost on the CPU, as `_PRICES` has it for the LEA, with the pool that the LEA could do as well."""
     assert node.params is not None
+    found = choose(offers(graph, node, target), optimize)
+    if optimize == "size":
+        return float(found.packed.blob_bytes + 4 * len(node.params.bias))
     pool = fused_pool(graph, node)
     apart = graph.tensors[pool.output].size * target.prices["avgpool_2x2"] if pool else 0.0
-    found = choose(offers(graph, node, target))
-    return [cycles + apart for cycles in found.cycles]
+    cycles = sum(n + apart for n in found.cycles)
+    return cycles if optimize == "latency" else cycles * target.joules["cycle"]
 
 
 def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str, LeaLayer]:

@@ -36,6 +36,7 @@ class MemoryPlan:
         owner: for every tensor the one whose storage it shares (itself, or the input of a flatten).
         arena_words: sizes of the arenas, `NEAR` and `FAR`.
         staged: names of the layers whose input is staged.
+        taps: entries of `sw_taps`.
         lea_words: LEA RAM in use: the largest staged input, or all of it where a layer runs on the LEA.
         work: the working buffer for weights from external memory.
     """
@@ -44,6 +45,7 @@ class MemoryPlan:
     owner: Mapping[str, str]
     arena_words: tuple[int, int]
     staged: frozenset[str]
+    taps: int
     lea_words: int
     work: WorkPlan = NO_WORK
 
@@ -103,7 +105,7 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
         words = max((buffers[owner[layer.x]].words for layer in schedule.layers if layer.name in staged), default=1)
         on_lea = any(layer.lea for layer in schedule.layers)  # all of it: filters stay resident where they fit
         sizes = (ends[NEAR] + slack, ends[FAR] + slack if far else 0)
-        plan = MemoryPlan(buffers, owner, sizes, staged, room if on_lea else words)
+        plan = MemoryPlan(buffers, owner, sizes, staged, schedule.taps, room if on_lea else words)
         if _low_fram_data(graph, schedule, plan) <= _low_fram_room(target) or not movable:
             return plan
         far.add(movable.pop().name)

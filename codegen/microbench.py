@@ -123,7 +123,7 @@ def graphs() -> Iterator[Graph]:
     yield (
         _Builder("groups", (4, 17, 21), 5)
         .weighted(conv((3, 3), (1, 2), same), 12, 4).plain(MaxPool((3, 3), (1, 1)))
-        .weighted(conv((3, 3), (2, 2)), 10, 5).plain(AvgPool((2, 2), (1, 1)))
+        .weighted(conv((3, 3), (2, 2)), 10, 5).plain(AvgPool((2, 2), (1, 1))).plain(Relu())
         .weighted(conv((2, 2)), 20, 10).plain(Relu()).plain(Flatten()).weighted(FullyConnected(), 50, 5).graph(20)
     )  # fmt: skip
     yield (

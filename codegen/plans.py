@@ -11,6 +11,7 @@ from .external import ExternalImage, build_image
 from .ir import Graph
 from .layers import KINDS
 from .lea import plan_lea
+from .lint import lint_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
 from .near import place_near
 from .packing import PackedModel, pack_weights
@@ -48,11 +49,7 @@ class Plans:
 
     def joules(self, level: int) -> list[float]:
         """Expected energy of each layer at `level`."""
-        prices, joules = self.target.prices, self.target.joules
-        return [
-            joules["cycle"] * w.cycles(prices, self.overlap) + joules["lea"] * w.lea_cycles(prices)
-            for w in self.work(level)
-        ]
+        return [self.target.energy(w, self.overlap) for w in self.work(level)]
 
 
 def plan_project(
@@ -71,13 +68,13 @@ def plan_project(
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
-        optimize: what `auto` encodings compare: `latency`, `energy` or `size`.
+        optimize: `latency`, `energy` or `size`: what decides back end, tile and encoding.
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
     graph = fuse_clips(graph)
-    lea = plan_lea(graph, target, backend, overlap)
+    lea = plan_lea(graph, target, backend, overlap, optimize)
     packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()}, encoding, target, optimize)
     far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
     image = _external_image(graph, packed, target, external, target.regions["hifram"].size - far_bytes)
@@ -87,6 +84,7 @@ def plan_project(
     other = plan_schedule(graph, near, target, lea, image.blobs if image else None)
     if other.taps == schedule.taps:  # the kernels for it take no SRAM that convolutions need
         packed, schedule, memory = near, other, plan_memory(graph, other, near, target)
+    lint_lea(graph, schedule, target)
     return Plans(graph, target, overlap, packed, schedule, memory, image)
 
 

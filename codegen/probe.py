@@ -27,6 +27,7 @@ def build_probe(out: Path, toolchain_name: str = "zig", target_name: str = "msp4
         raise ToolchainError("lea_probe drives the LEA and runs on a board only; choose zig or gcc")
     tool, root = toolchain(toolchain_name, load_target(target_name)), firmware_dir()
     sources = sorted(p for p in (root / "tests" / NAME).iterdir() if p.suffix in (".c", ".S"))
+    sources += [root / "tests" / "uart" / "uart.c"]
     sources += [root / "boards" / target_name / "board.c", root / "src" / "sw_mem.S"]
     if tool.name == "zig":
         sources.append(root / "src" / "sw_mspabi.S")
@@ -36,7 +37,9 @@ def build_probe(out: Path, toolchain_name: str = "zig", target_name: str = "msp4
         raise OutputError(f"{out.parent} can't be written ({e.strerror})") from e
     with temporary as scratch:
         program = Path(scratch) / f"{NAME}.elf"
-        compile_and_link(tool, sources, [root / "include"], program, program.with_suffix(".map"))
+        compile_and_link(
+            tool, sources, [root / "include", root / "tests" / "uart"], program, program.with_suffix(".map")
+        )
         segments = read_segments(program)
         files: dict[str, str | bytes] = {
             program.name: program.read_bytes(),

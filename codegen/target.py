@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from .cost import Work
 from .errors import TargetError
 
 
@@ -114,6 +115,12 @@ class TargetSpec:
                 f"{self.name}: external memory at UCBRW = {self.external.ucbrw} is faster than the DMA; use at least "
                 f"{MIN_UCBRW}"
             )
+
+    def energy(self, work: Work, overlap: bool) -> float:
+        """Expected joules of a layer."""
+        return self.joules["cycle"] * work.cycles(self.prices, overlap) + self.joules["lea"] * work.lea_cycles(
+            self.prices
+        )
 
     @property
     def lea_words(self) -> int:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 APPLICATION = {
-    "accuracy", "cli", "deploy", "doctor", "export", "plots", "report", "run", "show", "sweep", "targets", "terminal",
-    "tracing",
+    "accuracy", "calibrate", "cli", "cli_plan", "deploy", "doctor", "export", "planning", "plots", "report",
+    "run", "seeded", "show", "sweep", "targets", "terminal", "tracing",
 }  # fmt: skip
 TORCH = {
     "batches", "ensemble", "evaluate", "export", "loop", "models", "nested", "optim", "parallel", "pictures", "runs",
-    "quantize", "sparsity", "strategies", "targets", "tracing", "train", "transfer",
+    "quantize", "seeded", "sparsity", "strategies", "targets", "tracing", "train", "transfer",
 }  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def row_work(graph: Graph, node: Node, packed: RowLayer, level: int) -> Work:
         work.add(1, **{f"unpack_{read_as}": entries, "unpack_bitmap_byte": positions})
         work.add(height * width, conv2d_window=rows, conv2d_tap=packed.nonzero(level))
     else:
-        work.add(1, dot_layer=1, dot_row=rows)
+        work.add(1, dot_layer=1, dot_output=rows)
         work.add(1, **{f"dot_{read_as}": entries, "dot_block_unit": blocks, "dot_bitmap_byte": positions})
     return work
 

@@ -207,7 +207,7 @@ def border_work(buffer: Buffer) -> Work:
         between = buffer.shape[1] - 1 if left + right else 0
         runs = between + (top + left > 0) + (bottom + right > 0)
         words = buffer.plane - buffer.shape[1] * buffer.shape[2]
-        work.add(buffer.shape[0], border_run=runs, border_word=words)
+        work.add(buffer.shape[0], border_channel=1, border_run=runs, border_word=words)
     return work
 
 

@@ -30,7 +30,7 @@ class LeaLayer:
         tile: outputs of one command (fully connected).
         tilings: pixels of one command at each level (convolution).
         pool: the pool that the layer does as well.
-        cycles: estimate for each level.
+        cycles, joules: estimates for each level.
         pool_cycles: estimate of a pool that it could do and leaves to the CPU.
     """
 
@@ -42,12 +42,25 @@ class LeaLayer:
     tilings: tuple[Tiling, ...]
     pool: Node | None
     cycles: tuple[float, ...]
+    joules: tuple[float, ...]
     pool_cycles: float = 0.0
 
     @property
     def total(self) -> float:
-        """What the choice compares: cycles of all levels, with the pool."""
+        """Cycles of all levels, with the pool."""
         return sum(self.cycles) + len(self.cycles) * self.pool_cycles
+
+    @property
+    def size(self) -> int:
+        """Bytes of weights and of the tables that describe them."""
+        return self.packed.blob_bytes + 2 * self.packed.table_words
+
+    @property
+    def tile_text(self) -> str:
+        """The tile of each level, for tables."""
+        if not self.tilings:
+            return f"{self.tile} outputs"
+        return " ".join(f"{t.rows}x{t.cols}" for t in dict.fromkeys(self.tilings))
 
 
 class LeaKind(LayerKind):

@@ -61,10 +61,11 @@ class Conv2dLea(LeaKind):
     kind = "conv2d_lea"
     sources = ("src/sw_conv2d_lea.c", "src/sw_io.c")
     kernels = (
-        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_store_s16_dma", "sw_zero_s16_dma",
+        "sw_mpymatrixrow_s16_lea", "sw_lea_wait", "sw_fetch_s16_dma", "sw_copy_rows_s16_dma",
         "sw_load_u16", "sw_mul_u16", "sw_gather_rows_s16_dma", "sw_gather_rows_s16_cpu", "sw_clip_s16_cpu",
         "sw_clip_avgpool_s16_cpu", "sw_clip_maxpool_2x2_s16_cpu", "sw_clip_maxpool_1x2_s16_cpu",
     )  # fmt: skip
+    descriptor_bytes = 86  # with the tiles of three levels
     far_x = far_y = True
 
     def candidates(self, graph: Graph, node: Node, rows: int, target: TargetSpec, overlap: bool) -> Iterator[LeaLayer]:
@@ -75,20 +76,21 @@ class Conv2dLea(LeaKind):
         for pool in (found, None) if found else (None,):
             apart = graph.tensors[found.output].size * target.prices["avgpool_2x2"] if found and not pool else 0.0
             for family in _families(graph, node, pool):
-                best: list[tuple[float, Tiling]] = []
+                best: list[tuple[float, Tiling, Work]] = []
                 for level in range(len(graph.levels)):
                     most = max(g.counts[level] for g in packed.groups)
                     offers = [t for t in family if t.words(most) <= target.lea_words and t.legal]
                     works = [_work(node.op, t, pool, packed, level, target.lea_words, False) for t in offers]
-                    priced = [(w.cycles(target.prices, overlap), t) for w, t in zip(works, offers, strict=True)]
+                    priced = [(w.cycles(target.prices, overlap), t, w) for w, t in zip(works, offers, strict=True)]
                     best += [min(priced, key=lambda p: p[0])] if priced else []
                 if len(best) < len(graph.levels):
                     continue
                 # smaller groups for shorter steps: the matrix stays for those that share its taps
-                step = max(cycles / t.count for cycles, t in best)
+                step = max(cycles / t.count for cycles, t, _ in best)
                 cut = max(int(rows * target.step_cycles // step), 1) if step > target.step_cycles else rows
-                cycles, tilings = zip(*best, strict=True)
-                yield LeaLayer(node.name, self.kind, packed, cut, 0, tilings, pool, cycles, apart)
+                cycles, tilings, kept = zip(*best, strict=True)
+                joules = tuple(target.energy(w, overlap) for w in kept)
+                yield LeaLayer(node.name, self.kind, packed, cut, 0, tilings, pool, cycles, joules, apart)
 
     def layer(self, graph: Graph, node: Node, lea: LeaLayer) -> Layer:
         """A step for each tile and group, tile by tile, so that the groups share the gathered pixels."""

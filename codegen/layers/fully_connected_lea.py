@@ -41,9 +41,10 @@ class FullyConnectedLea(LeaKind):
         packed = replace(packed, tile=tile)
         works = [_work(packed, level, target.lea_words) for level in range(levels)]
         cycles = tuple(w.cycles(target.prices, overlap) for w in works)
+        joules = tuple(target.energy(w, overlap) for w in works)
         per_tile = cycles[-1] / max(-(-len(node.params.bias) // tile), 1)
         cut = min(max(int(target.step_cycles // per_tile), 1) * tile, rows)
-        yield LeaLayer(node.name, self.kind, packed, cut, tile, (), None, cycles)
+        yield LeaLayer(node.name, self.kind, packed, cut, tile, (), None, cycles, joules)
 
     def layer(self, graph: Graph, node: Node, lea: LeaLayer) -> Layer:
         """A step for each group."""

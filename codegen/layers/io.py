@@ -20,7 +20,8 @@ class Load(LayerKind):
 
     kind = "load"
     sources = ("src/sw_io.c",)
-    kernels = ("sw_zero_s16_dma",)
+    kernels = ("sw_zero_rows_s16_dma", "sw_copy_rows_s16_dma", "sw_mul_u16", "sw_load_u16")
+    far_y = True
 
     def layer(self, graph: Graph) -> Layer:
         """One step for each channel of the input."""

@@ -25,7 +25,7 @@ class AddLayer(LayerKind):
     kind = "add"
     ops = (Add,)
     sources = ("src/sw_add.c", "src/sw_io.c")
-    kernels = ("sw_add_s16_cpu", "sw_mul_u16", "sw_load_u16", "sw_zero_s16_dma")
+    kernels = ("sw_add_s16_cpu", "sw_mul_u16", "sw_load_u16")
     far_x = far_y = True
 
     def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:

@@ -91,6 +91,12 @@ class Conv2dLayer(_CpuLayer):
         assert isinstance(layer.packed, RowLayer) and layer.node is not None
         work = border_work(plan.buffer(layer.y))
         work.include(1, row_work(graph, layer.node, layer.packed, level).counts)
+        rows, height, width = graph.tensors[layer.y].shape
+        longest = layer.packed.entries(level) // rows
+        if longest >= plan.taps:  # in pieces, for every row of windows
+            unpack = {name: n for name, n in work.counts.items() if name.startswith("unpack")}
+            work.include(height - 1, unpack)
+            work.add(rows * height * (-(-longest // plan.taps) - 1), conv2d_row=1, conv2d_window=width)
         if layer.name in plan.staged:
             work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
         return work

@@ -171,11 +171,18 @@ typedef struct {
 
 void sw_add_s16_cpu(const sw_add_t *add);
 
-// Copy `words` >= 1 words from and to anywhere.
+// Copies `words` >= 1 words from anywhere.
 void sw_fetch_s16_dma(int16_t *to, sw_addr_t from, uint16_t words);
-void sw_store_s16_dma(sw_addr_t to, const int16_t *from, uint16_t words);
-// Writes `words` >= 1 zeros anywhere.
-void sw_zero_s16_dma(sw_addr_t to, uint16_t words);
+// Rows between images anywhere: `height` runs of `width` words, `to_pitch` and `from_pitch` bytes apart.
+typedef struct {
+    sw_addr_t to, from;
+    uint16_t width, height; // at least 1
+    uint16_t to_pitch, from_pitch;
+} sw_rows_t;
+
+void sw_copy_rows_s16_dma(const sw_rows_t *rows);
+// Writes zeros; `from` does not count.
+void sw_zero_rows_s16_dma(const sw_rows_t *rows);
 
 // The whole product.
 uint32_t sw_mul_u16(uint16_t a, uint16_t b);

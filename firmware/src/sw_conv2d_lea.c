@@ -128,16 +128,13 @@ static void fill_matrix(const sw_conv2d_lea_t *layer, const sw_column_group_t *g
 
 // Copies a clipped tile from sw_lea_ram to its place above 64 KB.
 static void store(const sw_clip_t *clip, sw_addr_t to, uint16_t pitch) {
-    const int16_t *from = clip->y;
+    sw_rows_t rows = {
+        to, (sw_addr_t)(uintptr_t)clip->y, clip->width, clip->height, 2 * pitch, 2 * clip->width};
     if (pitch == clip->width) {
-        sw_store_s16_dma(to, from, clip->width * clip->height);
-        return;
+        rows.width *= rows.height;
+        rows.height = 1;
     }
-    for (uint16_t r = 0; r < clip->height; r++) {
-        sw_store_s16_dma(to, from, clip->width);
-        from += clip->width;
-        to += 2 * (uint32_t)pitch;
-    }
+    sw_copy_rows_s16_dma(&rows);
 }
 
 static uint16_t at_most(uint16_t value, uint16_t limit) {

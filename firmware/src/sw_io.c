@@ -11,10 +11,9 @@ int16_t *sw_place_near(const sw_place_t *place) {
     return (int16_t *)(uintptr_t)sw_place_address(place);
 }
 
-// Zeros `words` words and returns the address `skip` words behind them.
-static sw_addr_t clear(sw_addr_t at, uint16_t words, uint16_t skip) {
-    if (words) sw_zero_s16_dma(at, words);
-    return at + 2 * (uint32_t)(uint16_t)(words + skip);
+static void clear(sw_addr_t to, uint16_t width, uint16_t height, uint16_t pitch) {
+    sw_rows_t rows = {to, 0, width, height, 2 * pitch, 0};
+    if (width && height) sw_zero_rows_s16_dma(&rows);
 }
 
 void sw_image_clear_border(const sw_image_t *image) {
@@ -22,11 +21,14 @@ void sw_image_clear_border(const sw_image_t *image) {
     uint16_t between = image->right + image->left; // the end of a row and the start of the next lie together
     uint16_t after = image->right + (uint16_t)(image->bottom * image->pitch);
     if ((before | between | after) == 0) return;
-    sw_addr_t at = sw_place_address(&image->data) - 2 * (uint32_t)before;
+    sw_addr_t at = sw_place_address(&image->data);
+    uint32_t last = 2 * sw_mul_u16(image->height - 1, image->pitch);
     for (uint16_t c = 0; c < image->channels; c++) {
-        at = clear(at, before, image->width);
-        for (uint16_t y = 1; y < image->height; y++) at = clear(at, between, image->width);
-        at = clear(at, after, 0);
+        sw_addr_t end = at + 2 * image->width; // of the first row
+        clear(at - 2 * (uint32_t)before, before, 1, 0);
+        clear(end, between, image->height - 1, image->pitch);
+        clear(end + last, after, 1, 0);
+        at += 2 * (uint32_t)image->plane;
     }
 }
 
@@ -45,11 +47,14 @@ void sw_load_step(const void *desc, uint16_t step, uint16_t level) {
     const sw_load_t *layer = desc;
     const sw_image_t *y = &layer->y;
     const int16_t *x = layer->x + (uint16_t)(step * y->height * y->width);
-    int16_t *to = sw_place_near(&y->data) + (uint16_t)(step * y->plane);
-    for (uint16_t row = 0; row < y->height; row++) {
-        sw_board_copy(to + (uint16_t)(row * y->pitch), x, y->width);
-        x += y->width;
-    }
+    sw_rows_t rows;
+    rows.to = sw_place_address(&y->data) + 2 * sw_mul_u16(step, y->plane);
+    rows.from = (sw_addr_t)(uintptr_t)x;
+    rows.width = y->width;
+    rows.height = y->height;
+    rows.to_pitch = 2 * y->pitch;
+    rows.from_pitch = 2 * y->width;
+    sw_copy_rows_s16_dma(&rows);
 }
 
 void sw_store_prepare(const void *desc, uint16_t level) {

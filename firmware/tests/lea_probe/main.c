@@ -26,6 +26,8 @@ enum { ADD = 0, MAC = 3, ROW = 4, FIR = 5 }; // in probe_commands
 // What a line is about, and what the running experiment is, for the report after a reset.
 enum kind { KIND_NONE, KIND_RESULT, KIND_CYCLES, KIND_STALL, KIND_RANGE, KIND_ODD };
 
+const char line_tag[] = "#LEA";
+
 static SW_NVM uint16_t next_experiment = 0;
 static SW_NVM uint16_t running_kind = KIND_NONE;
 static SW_NVM uint16_t running_code = 0;

@@ -6,12 +6,9 @@
 #ifndef LEA_PROBE_H
 #define LEA_PROBE_H
 
-#include <stdint.h>
+#include "uart.h"
 
 #define PROBE_VERSION 1
-
-#define REG16(address) (*(volatile uint16_t *)(uintptr_t)(address))
-#define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
 // Places in LEA RAM, byte addresses. The parameter block is taken off the LEA's stack, as DSPLib does it.
 #define LEA_BOTTOM 0x2C00u
@@ -73,14 +70,6 @@ void lea_setup(void);
 void call_describe(call_t *call, const command_t *command, uint16_t n, uint16_t m, uint16_t stride);
 void call_fill(const call_t *call, uint8_t pattern, uint16_t seed);
 void call_run(call_t *call);
-
-// uart.c: a line is begun, gets fields, and is ended with its CRC
-void uart_setup(void);
-void line_begin(const char *kind);
-void line_hex(uint16_t value);
-void line_words(uint16_t address, uint16_t words); // 32-bit words as hex, equal ones as WORD*COUNT
-void line_text(const char *text);
-void line_end(void);
 
 // measure.S, in SRAM: no wait states
 extern volatile uint16_t probe_flags; // LEAIFG as the interrupt routine found it

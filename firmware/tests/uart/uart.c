@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines over eUSCI_A0: `#LEA kind field ... *CRC`, fields in hex. The CRC-16 (polynomial 0x1021, start
-// 0xFFFF) covers everything from `#` to the blank before `*`.
+// Lines over eUSCI_A0: `TAG kind field ... *CRC`, fields in hex. The CRC-16 (polynomial 0x1021, start
+// 0xFFFF) covers everything from the tag to the blank before `*`.
 //
 // Needs SMCLK at 16 MHz. 115200 baud: 16 MHz / 115200 = 138.9 = 16 * 8 + 10 (SLAU367, eUSCI_A baud-rate
 // table).
-#include "probe.h"
+#include "uart.h"
 
 #define UCA0CTLW0 REG16(0x05C0)
 #define UCA0BRW REG16(0x05C6)
@@ -57,7 +57,8 @@ void line_text(const char *text) {
 
 void line_begin(const char *kind) {
     crc = 0xFFFF;
-    line_text("#LEA ");
+    line_text(line_tag);
+    put(' ');
     line_text(kind);
 }
 
