@@ -64,25 +64,28 @@ def choose_external(packed: PackedModel, levels: int, target: TargetSpec, mode: 
 def keep(offers: Mapping[str, Offer], room: int) -> set[str] | None:
     """Names that stay in `room` bytes beside a working buffer as large as the largest of the others.
 
-    For every size of the working buffer: what is larger must stay, the rest is taken by saving per byte. `None` if
-    nothing fits.
+    For every size of the working buffer: what is larger must stay, the rest is taken by saving per byte or the largest
+    saving first, whichever keeps more: at least half of what any choice saves. `None` if nothing fits.
     """
     best: set[str] | None = None
     best_saving = -1.0
     for buffer in sorted({o.size for o in offers.values()} | {0}):
-        kept = {name for name, o in offers.items() if o.size > buffer}
-        free = room - buffer - sum(offers[name].size for name in kept)
-        if free < 0:
+        must = {name for name, o in offers.items() if o.size > buffer}
+        room_left = room - buffer - sum(offers[name].size for name in must)
+        if room_left < 0:
             continue
-        rest = sorted(set(offers) - kept, key=lambda n: (-offers[n].saving / max(offers[n].size, 1), n))
-        for name in rest:
-            if offers[name].size <= free:
-                kept.add(name)
-                free -= offers[name].size
-        _fill(kept, offers, room)
-        saving = sum(offers[name].saving for name in kept)
-        if saving > best_saving:
-            best, best_saving = kept, saving
+        by_rate = sorted(set(offers) - must, key=lambda n: (-offers[n].saving / max(offers[n].size, 1), n))
+        by_saving = sorted(set(offers) - must, key=lambda n: (-offers[n].saving, n))
+        for order in (by_rate, by_saving):
+            kept, free = set(must), room_left
+            for name in order:
+                if offers[name].size <= free:
+                    kept.add(name)
+                    free -= offers[name].size
+            _fill(kept, offers, room)
+            saving = sum(offers[name].saving for name in kept)
+            if saving > best_saving:
+                best, best_saving = kept, saving
     return best
 
 

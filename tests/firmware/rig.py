@@ -518,8 +518,8 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
     rows = (STRUCT, gather_struct(ARRAY, TAPS, min(count, 3), OUT, (4, 2, 40, 1)))
     strided = (STRUCT, gather_struct(ARRAY, TAPS, min(count, 3), OUT, (4, 2, 40, 3)))
     clip = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), -2000, 3000))
-    copied = (STRUCT, struct.pack("<II4H", high, ARRAY, several, 2, 50, 46))
-    zeroed = (STRUCT, struct.pack("<II4H", high, 0, 3, 4, 20, 0))
+    copied = (STRUCT, struct.pack("<II4H", OUT, ARRAY, 11, 2, 50, 46))
+    zeroed = (STRUCT, struct.pack("<II4H", ARRAY, 0, 3, 4, 20, 0))
     clip_max = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), -2000, 3000))
     clip_pool = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), 0, 6000))
     block = (STRUCT, struct.pack("<4H", 8, 6, ARRAY >> 2, OUT >> 2))
@@ -532,8 +532,8 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
         "sw_fetch_s16_dma": Case(
             "sw_fetch_s16_dma", blob, (OUT, high & 0xFFFF, high >> 16, several), ((OUT, 2 * several),)
         ),
-        "sw_copy_rows_s16_dma": Case("sw_copy_rows_s16_dma", (array, copied), (STRUCT,), ((high, 100),)),
-        "sw_zero_rows_s16_dma": Case("sw_zero_rows_s16_dma", (*blob, zeroed), (STRUCT,), ((high, 100),)),
+        "sw_copy_rows_s16_dma": Case("sw_copy_rows_s16_dma", (array, copied), (STRUCT,), ((OUT, 100),)),
+        "sw_zero_rows_s16_dma": Case("sw_zero_rows_s16_dma", (array, zeroed), (STRUCT,), ((ARRAY, 100),)),
         "sw_mul_u16": Case("sw_mul_u16", (), (51234, 60321), ()),
         "sw_clip_maxpool_2x2_s16_cpu": Case("sw_clip_maxpool_2x2_s16_cpu", (array, clip_max), (STRUCT,), ((OUT, 36),)),
         "sw_clip_maxpool_1x2_s16_cpu": Case("sw_clip_maxpool_1x2_s16_cpu", (array, clip_max), (STRUCT,), ((OUT, 36),)),
