@@ -118,7 +118,9 @@ def _single(
         if n.params is not None:
             index = mask(n.params.level_index) if n is node else np.zeros_like(n.params.level_index)
             p: Params = n.params
-            weight = np.where(index == NEVER, 0, np.where(p.weight == 0, 1, p.weight)).astype(np.int16)
+            # halved, so that the weights that come back leave no sum too large
+            halved = np.where(p.weight < 0, -1, 1) * np.maximum(np.abs(p.weight.astype(np.int32)) // 2, 1)
+            weight = np.where(index == NEVER, 0, halved).astype(np.int16)
             if n is not node:
                 weight = np.where(p.level_index == NEVER, 0, p.weight).astype(np.int16)
             n = replace(n, params=replace(p, weight=weight, level_index=index))

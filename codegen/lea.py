@@ -21,11 +21,6 @@ from .ops import Conv2d
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
-_PRICES: Mapping[str, Callable[[LeaLayer], float]] = {
-    "latency": lambda c: c.total,
-    "energy": lambda c: sum(c.joules),
-    "size": lambda c: float(c.size),
-}
 _TABLE_SHARE = 3
 """Lists of taps may take one part in so many of low FRAM: masks without columns would fill it."""
 
@@ -55,7 +50,7 @@ def plan_lea(
     for node in graph.nodes:
         if node.params is None:
             continue
-        price = _PRICES[optimize]
+        price = _price(optimize, target)
         limit = _on_cpu(graph, node, target, optimize)
         offers[node.name] = [
             offer
@@ -65,8 +60,18 @@ def plan_lea(
     return _within_tables(offers, (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2)
 
 
+def _price(optimize: str, target: TargetSpec) -> Callable[[LeaLayer], float]:
+    """What the choice compares: cycles or joules of all levels with the pool, or bytes."""
+    if optimize == "size":
+        return lambda c: float(c.size)
+    if optimize == "energy":
+        pool = target.joules["cycle"]
+        return lambda c: c.energy + pool * c.pool_cycles * len(c.cycles)
+    return lambda c: c.total
+
+
 def _on_cpu(graph: Graph, node: Node, target: TargetSpec, optimize: str) -> float:
-    """Cost on the CPU, as `_PRICES` has it for the LEA, with the pool that the LEA could do as well."""
+    """Cost on the CPU, as `_price` has it for the LEA, with the pool that the LEA could do as well."""
     assert node.params is not None
     found = choose(offers(graph, node, target), optimize)
     if optimize == "size":

@@ -63,6 +63,9 @@ def choose(found: list[Offer], optimize: str = "latency") -> Offer:
     if optimize not in OPTIMIZE:
         raise TargetError(f"optimize {optimize!r} is unknown; choose {', '.join(OPTIMIZE)}")
 
+    dense = [o for o in found if o.packed.encoding == "dense"]
+    found = dense or found  # legal only where nothing is pruned, and then an index is in the way
+
     def cost(offer: Offer) -> tuple[float, float]:
         cycles, size = round(sum(offer.cycles)), offer.packed.blob_bytes + 2 * offer.packed.table_words
         return (size, cycles) if optimize == "size" else (cycles, size)

@@ -51,6 +51,11 @@ class LeaLayer:
         return sum(self.cycles) + len(self.cycles) * self.pool_cycles
 
     @property
+    def energy(self) -> float:
+        """Joules of all levels, but for a pool that it leaves to the CPU."""
+        return sum(self.joules)
+
+    @property
     def size(self) -> int:
         """Bytes of weights and of the tables that describe them."""
         return self.packed.blob_bytes + 2 * self.packed.table_words

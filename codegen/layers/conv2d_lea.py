@@ -86,7 +86,7 @@ class Conv2dLea(LeaKind):
                 if len(best) < len(graph.levels):
                     continue
                 # smaller groups for shorter steps: the matrix stays for those that share its taps
-                step = max(cycles / t.count for cycles, t, _ in best)
+                step = max(cycles / t.count for cycles, t, _ in best) / len(packed.groups)
                 cut = max(int(rows * target.step_cycles // step), 1) if step > target.step_cycles else rows
                 cycles, tilings, kept = zip(*best, strict=True)
                 joules = tuple(target.energy(w, overlap) for w in kept)

@@ -21,7 +21,7 @@ class Load(LayerKind):
     kind = "load"
     sources = ("src/sw_io.c",)
     kernels = ("sw_zero_rows_s16_dma", "sw_copy_rows_s16_dma", "sw_mul_u16", "sw_load_u16")
-    far_y = True
+    far_x = far_y = True  # it reads sw_input, never an arena
 
     def layer(self, graph: Graph) -> Layer:
         """One step for each channel of the input."""

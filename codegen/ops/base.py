@@ -151,6 +151,8 @@ def op_from_dict(kind: str, attributes: dict[str, Any]) -> Op:
             raise UnsupportedOp(f"{what} a whole number")
         if isinstance(expected, tuple) and (not isinstance(value, list) or len(value) != (len(expected) or len(value))):
             raise UnsupportedOp(f"{what} a list of {len(expected) or 'any number of'} numbers")
+        if isinstance(expected, tuple) and not all(type(v) is int for v in value):
+            raise UnsupportedOp(f"{what} a list of whole numbers")
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in attributes.items()})
 
 

@@ -15,10 +15,12 @@ int main(void) {
     for (;;) {
         sw_board_wait(&sw_request);
         int status = SW_OK;
-        if (sw_request == SW_REQUEST_INFER)
+        if (sw_request == SW_REQUEST_INFER) {
             status = sw_infer();
-        else if (sw_request == SW_REQUEST_SWITCH)
+            if (status != SW_OK) sw_progress = 0; // refused: the next request is about another input
+        } else if (sw_request == SW_REQUEST_SWITCH) {
             status = sw_switch(sw_argument);
+        }
         sw_status = (int16_t)status;
         sw_request = SW_REQUEST_NONE; // last: everything above may be repeated
     }

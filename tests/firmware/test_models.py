@@ -210,7 +210,8 @@ def test_one_layer_larger_than_64_kb(zig: Workshop) -> None:
         elf = ELFFile(f)
         section = elf.get_section_by_name(".hifram")
         table = elf.get_section_by_name(".symtab").get_symbol_by_name("sw_blobs")[0]
-        assert (section["sh_addr"], section["sh_size"]) == (0x10000, 80000)
+        assert section["sh_addr"] == 0x10000
+        assert 80_000 <= section["sh_size"] < 80_100
         assert table["st_value"] < 0x10000
     assert_device(emitted, program, inputs_for(graph, 3, 4))
 

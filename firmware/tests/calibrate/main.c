@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times every layer of a model at every level with Timer_A and prints `#CAL layer LEVEL LAYER CYCLES/4` in hex,
-// cycles as two words. Linked instead of sw_serve.c by `swtrain calibrate`; the same program runs on a board
-// and on the simulator. SMCLK and MCLK are the same clock, so a tick is 4 cycles.
+// Times every layer of a model at every level with Timer_A and prints `#CAL layer LEVEL LAYER CYCLES/4` in
+// hex, cycles as two words. Linked instead of sw_serve.c by `swtrain calibrate`; the same program runs on a
+// board and on the simulator. SMCLK and MCLK are the same clock, so a tick is 4 cycles.
 #include "swtrain.h"
 #include "uart.h"
 
