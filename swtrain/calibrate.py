@@ -10,15 +10,18 @@ import binascii
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from codegen.buffers import FAR
 from codegen.build import build, build_with
 from codegen.emit import emit_project, read_project, write_project
+from codegen.encodings import RowLayer
 from codegen.errors import DoesNotFit, GraphError
 from codegen.fit import Fit, Sample, fit_prices
+from codegen.ir import Graph
 from codegen.microbench import graphs
 from codegen.ops import Conv2d
 from codegen.plans import Plans, plan_project
@@ -62,8 +65,25 @@ def programs(target: TargetSpec) -> Iterator[Program]:
                 continue  # an encoding that these masks do not allow
             yield Program(f"{graph.name}-{encoding}", plans, "cpu", chosen)
         for overlap in (False, True):
-            plans = plan_project(graph, target, "lea", overlap)
-            yield Program(f"{graph.name}-lea{'-overlap' if overlap else ''}", plans, "lea", "auto")
+            name = f"{graph.name}-lea{'-overlap' if overlap else ''}"
+            yield Program(name, plan_project(graph, target, "lea", overlap), "lea", "auto")
+            far = _far(graph, target, overlap)
+            if far is not None:
+                yield Program(f"{name}-far", far, "lea", "auto")
+
+
+def _far(graph: Graph, target: TargetSpec, overlap: bool) -> Plans | None:
+    """The same with low FRAM so short that activations lie above 64 KB, if any can."""
+    fram = target.regions["fram"]
+    for size in range(fram.size, target.fram_reserve, -1024):
+        short = replace(target, regions={**target.regions, "fram": replace(fram, size=size)})
+        try:
+            plans = plan_project(graph, short, "lea", overlap)
+        except DoesNotFit:
+            return None
+        if plans.memory.arena_words[FAR]:
+            return plans
+    return None
 
 
 def _huge(op: object) -> bool:
@@ -102,7 +122,7 @@ def samples_of(program: Program, log: bytes) -> list[Sample]:
     """
     plans = program.plans
     work = [plans.work(k) for k in range(len(plans.graph.levels))]
-    found, ended = [], False
+    found, seen, ended = [], 0, False
     for text, crc in _LINE.findall(log):
         if binascii.crc_hqx(text, 0xFFFF) != int(crc, 16):
             raise CalibrationError(f"{program.name}: a line is damaged ({text.decode()}); log it again")
@@ -111,11 +131,14 @@ def samples_of(program: Program, log: bytes) -> list[Sample]:
             ended = True
             continue
         level, number, high, low = (int(f, 16) for f in fields)
+        seen += 1
+        if _in_pieces(plans, number):
+            continue
         name = f"{program.name} {plans.schedule.layers[number].name} {level}"
         found.append(Sample(name, work[level][number], plans.overlap, 4.0 * (high << 16 | low)))
-    if not ended or len(found) != sum(map(len, work)):
+    if not ended or seen != sum(map(len, work)):
         raise CalibrationError(
-            f"{program.name}: the log has {len(found)} of {sum(map(len, work))} layers; log it again from the reset"
+            f"{program.name}: the log has {seen} of {sum(map(len, work))} layers; log it again from the reset"
         )
     return found
 
@@ -144,6 +167,13 @@ def read_logs(target: TargetSpec, logs: Iterable[Path]) -> list[Sample]:
     return samples
 
 
+def _in_pieces(plans: Plans, number: int) -> bool:
+    """True for a convolution on the CPU with filters longer than `sw_taps`: its estimate is rough, no price follows."""
+    packed = plans.schedule.layers[number].packed
+    conv = plans.schedule.layers[number].kind == "conv2d"
+    return conv and isinstance(packed, RowLayer) and packed.max_row_entries() >= plans.memory.taps
+
+
 def fit_energy(target: TargetSpec, prices: Mapping[str, float]) -> dict[str, float]:
     """Joules of a cycle, and what a cycle of the LEA adds to it, on the simulator."""
     graph = next(graphs())
@@ -167,7 +197,7 @@ def fit_energy(target: TargetSpec, prices: Mapping[str, float]) -> dict[str, flo
 
 def calibrate(samples: list[Sample], target: TargetSpec) -> Fit:
     """Prices that explain `samples`."""
-    return fit_prices([s for s in samples if s.cycles > 0], target.prices)
+    return fit_prices(samples, target.prices)
 
 
 def with_prices(text: str, tables: Mapping[str, Mapping[str, float]]) -> str:
@@ -183,7 +213,7 @@ def with_prices(text: str, tables: Mapping[str, Mapping[str, float]]) -> str:
             line = re.compile(rf"(?m)^{name} = \S+( *)(#?)")
             if not mark or not line.search(body):
                 raise CalibrationError(f"target.toml has no line for {name} in [{table}]; add one")
-            entry, found = f"{name} = {value:.3g}", line.search(body)
+            entry, found = f"{name} = {float(f'{value:.3g}'):g}", line.search(body)
             assert found is not None
             body = line.sub(entry.ljust(32) + "#" if found[2] else entry, body, count=1)
         text = head + mark + body + separator + tail

@@ -183,7 +183,7 @@ def _work(op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, le
             beside = clip | (fetch if both else {})
             if not both:
                 work.add(tiles * (filters - 1), **fetch)
-            accesses = columns + (n if fetch and both else 0)
+            accesses = columns + (n if fetch and both else 0) + (2 * results if far else 0)
             work.commands.append(Command(tiles, n, columns, {}, 0))
             if filters > 1:
                 work.commands.append(Command(tiles * (filters - 1), n, columns, beside, accesses))

@@ -74,7 +74,8 @@ def _work(packed: ColumnLayer, level: int, room: int) -> Work:
         own = {"fetch": 1.0, "fetch_word": float(words - shared)}
         for i in members:
             tiles = -(-packed.groups[i].rows // tile)
-            work.add(1, fc_group=1, **own, **clip)
+            last = packed.groups[i].rows - (tiles - 1) * tile
+            work.add(1, fc_group=1, **own, **(clip | {"clip": float(last)}))
             work.add(tiles, **({"fetch": 1, "fetch_word": shared} if shared else {}))
             work.commands.append(Command(1, n, tile, {}, 0))
             work.commands.append(Command(tiles - 1, n, tile, own | clip, words - shared + tile))

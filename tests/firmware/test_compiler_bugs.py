@@ -21,7 +21,9 @@ ZERO_EXTEND_IN_PLACE = r"zero_extendqisi2/0"
 def assembly(compiler: str, level: str, source: str, *more: str) -> str:
     tool = toolchain(compiler, TARGET)
     flags = [level if f == "-Os" else f for f in tool.compile if not f.startswith(("-W", "-pedantic"))]
-    return run_command([*flags, "-w", *more, f"-I{ROOT / 'include'}", "-S", source, "-o", "-"]).stdout.decode()
+    return run_command(
+        [*flags, "-w", *more, f"-I{ROOT / 'include'}", f"-I{ROOT / 'tests' / 'uart'}", "-S", source, "-o", "-"]
+    ).stdout.decode()
 
 
 @pytest.mark.parametrize("level", ["-Os", "-O2"])
