@@ -10,6 +10,7 @@
 // Volatile; sw_conv2d_lea_prepare resets it.
 static struct {
     const sw_tile_t *tile; // the largest of the level
+    uint16_t largest;      // its pixels
     uint16_t step;         // the step that the next fields belong to
     uint16_t row, col;     // first pixel of its tile
     uint16_t group;        // its group
@@ -22,18 +23,14 @@ static struct {
     uint16_t both;         // 1: two filters fit
 } state;
 
-static uint16_t largest_tile(void) {
-    return state.tile->rows * state.tile->cols;
-}
-
 // Two results: while one is clipped the LEA makes the other.
 static int16_t *result_at(uint16_t number) {
     int16_t *first = sw_lea_ram + SW_LEA_BLOCK_WORDS;
-    return number & 1 ? first + largest_tile() : first;
+    return number & 1 ? first + state.largest : first;
 }
 
 static int16_t *matrix_of(void) {
-    return sw_lea_ram + SW_LEA_BLOCK_WORDS + 2 * largest_tile();
+    return sw_lea_ram + SW_LEA_BLOCK_WORDS + 2 * state.largest;
 }
 
 static void load_filters(const sw_columns_t *columns, uint16_t level) {
@@ -63,11 +60,12 @@ void sw_conv2d_lea_prepare(const void *desc, uint16_t level) {
     }
     sw_image_clear_border(&layer->y);
     state.tile = &layer->tiles[level];
+    state.largest = (uint16_t)sw_mul_u16(state.tile->rows, state.tile->cols);
     state.step = 0;
     state.row = state.col = state.group = 0;
     state.taps = 0;
     state.columns = 0;
-    state.filters = matrix_of() + (uint16_t)sw_mul_u16(most, largest_tile());
+    state.filters = matrix_of() + (uint16_t)sw_mul_u16(most, state.largest);
     uint16_t room = sw_lea_words - (uint16_t)(state.filters - sw_lea_ram);
     state.filter = state.filters;
     state.resident = weights <= room;

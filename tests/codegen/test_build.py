@@ -192,7 +192,7 @@ def test_a_missing_symbol_is_a_link_error(unbuilt: Path) -> None:
 
 def test_a_model_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
     """At planning: more weights than high FRAM."""
-    chain = Chain((400,), 0, 9, 1).add(FullyConnected(), make_params(np.ones((300, 400), int)))
+    chain = Chain((400,), 0, 9, 1).add(FullyConnected(), make_params(np.full((300, 400), 200)))
     with pytest.raises(
         DoesNotFit, match=r"net: weights and indices need 240,\d{3} B .* has 212,992 B \(27,\d{3} B too few\)"
     ):

@@ -33,7 +33,7 @@ HOST = pytest.param(
 
 
 def portable(path: Path) -> bool:
-    return path.suffix == ".c" and path.parent.name not in ("msp430fr5994", "lea_probe")
+    return path.suffix == ".c" and path.parent.name not in ("msp430fr5994", "lea_probe", "calibrate", "uart")
 
 
 @pytest.mark.parametrize("name", ["zig", GCC, HOST])
