@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import ziglang
+from sim_programs import LINKER_SCRIPT
 
 import sim
 
@@ -26,16 +27,6 @@ CALLS = 50
 BOARD = "board micro-benchmark, 16 MHz, NWAITS = 1"
 INAS = "iNAS micro-benchmark"
 DATASHEET = "datasheet SLASE54, LEA energy"
-
-LINKER_SCRIPT = """
-ENTRY(_start)
-MEMORY { FRAM (rx): ORIGIN = 0x4000, LENGTH = 0xBF80  VECT (r): ORIGIN = 0xFF90, LENGTH = 0x70 }
-SECTIONS {
-  .text 0x4000 : { *(.text) } >FRAM
-  .vectors 0xFF90 : { KEEP(*(.vectors)) } >VECT
-  /DISCARD/ : { *(.note.GNU-stack) *(.comment) *(.MSP430.attributes) }
-}
-"""
 
 # LLVM's assembler lacks MSP430X: PUSHM.A #n, POPM.A #n, CALLA, RETA as words (SLAU445 4.5.2, 4.6.1).
 FRAME = """
