@@ -19,6 +19,7 @@ def test_every_settled_figure_is_met(tmp_path, monkeypatch, capsys):
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "lea_benchmark", module)
+    monkeypatch.syspath_prepend(SCRIPT.parent)  # as for a script that Python runs
     spec.loader.exec_module(module)
     monkeypatch.setattr(sys, "argv", ["lea.py", "--json", str(tmp_path / "lea.json")])
     module.main()
