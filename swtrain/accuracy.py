@@ -20,12 +20,13 @@ from codegen.files import write_atomic
 from codegen.ir import Graph
 from codegen.serialize import load_graph
 
+from .config import differing_keys
 from .datasets import Dataset, load_dataset
 from .deploy import quantized_inputs
 from .errors import ConfigError, ExportError
 from .evaluate import Uncertain, evaluate, monte_carlo_dropout
 from .export import export_run
-from .runs import load_run
+from .runs import CONFIG, SEEDS, load_run, read_config
 
 
 @dataclass(frozen=True)
@@ -112,27 +113,64 @@ def integer_accuracy(graph: Graph, dataset: Dataset, level: int, batch: int = 50
 def accuracy_table(runs: Sequence[Path]) -> dict[str, Any]:
     """Figures of finished runs as `<run>.<level>`, for `results/accuracy.json`; a run is named by its folder.
 
+    A run that holds further ones with other seeds (`RUN/seeds/<seed>`) has the mean of all: `seed` is their list then,
+    `accuracy_device_each` has the figure of each, and epochs and minutes are those of one training.
+
     Raises:
         CheckpointError: a run is missing or unfinished.
+        ConfigError: runs in one folder differ in more than the seed.
     """
-    table: dict[str, Any] = {}
-    for out in runs:
-        levels, reason = measure(out)
-        _, config, metrics = load_run(out)
-        table[out.name] = {
-            level.name: {
-                "sparsity": round(level.sparsity, 4),
-                "effective_sparsity": None if level.effective_sparsity is None else round(level.effective_sparsity, 4),
-                "accuracy_float": round(level.accuracy_float, 4),
-                "accuracy_device": None if level.accuracy_device is None else round(level.accuracy_device, 4),
-                **({"no_device_figure": reason} if reason else {}),
-                "data": metrics["provenance"],
-                "seed": config.seed,
-                "epochs": metrics["epochs"] + metrics.get("teacher", {}).get("epochs", 0),
-                "minutes": round(metrics["run"]["wall_s"] / 60, 1),
-            }
-            for level in levels
+    return {out.name: _mean([_rows(run) for run in seed_runs(out)]) for out in runs}
+
+
+def seed_runs(out: Path) -> list[Path]:
+    """The run in `out`, and those with other seeds inside it.
+
+    Raises:
+        CheckpointError: one has no config.
+        ConfigError: two of them differ in more than the seed.
+    """
+    others = sorted((path.parent for path in (out / SEEDS).glob(f"*/{CONFIG}")), key=lambda path: path.name.zfill(10))
+    first = read_config(out)
+    for other in others:
+        differing = set(differing_keys(first, read_config(other))) - {"seed"}
+        if differing:
+            raise ConfigError(f"{other}: differs from {out} in {', '.join(sorted(differing))}; train it again")
+    return [out, *others]
+
+
+def _rows(out: Path) -> dict[str, dict[str, Any]]:
+    """Figures of one run by level."""
+    levels, reason = measure(out)
+    _, config, metrics = load_run(out)
+    return {
+        level.name: {
+            "sparsity": round(level.sparsity, 4),
+            "effective_sparsity": None if level.effective_sparsity is None else round(level.effective_sparsity, 4),
+            "accuracy_float": round(level.accuracy_float, 4),
+            "accuracy_device": None if level.accuracy_device is None else round(level.accuracy_device, 4),
+            **({"no_device_figure": reason} if reason else {}),
+            "data": metrics["provenance"],
+            "seed": config.seed,
+            "epochs": metrics["epochs"] + metrics.get("teacher", {}).get("epochs", 0),
+            "minutes": round(metrics["run"]["wall_s"] / 60, 1),
         }
+        for level in levels
+    }
+
+
+def _mean(seeds: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Rows of equal recipes with different seeds as one; those of a single run as they are."""
+    if len(seeds) == 1:
+        return seeds[0]
+    table = {}
+    for level, first in seeds[0].items():
+        same = [rows[level] for rows in seeds]
+        row = {**first, "seed": [each["seed"] for each in same]}
+        for key in ("sparsity", "effective_sparsity", "accuracy_float", "accuracy_device", "minutes"):
+            if first[key] is not None:
+                row[key] = round(sum(each[key] for each in same) / len(same), 1 if key == "minutes" else 4)
+        table[level] = row | {"accuracy_device_each": [each["accuracy_device"] for each in same]}
     return table
 
 

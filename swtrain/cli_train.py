@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
 from .errors import ExportError
 from .terminal import OutPath, console, fail, known_errors
+
+if TYPE_CHECKING:
+    from .config import TrainConfig
 
 
 @click.command()
@@ -20,41 +23,57 @@ from .terminal import OutPath, console, fail, known_errors
 @click.option("--levels", help="Sparsity in percent of each level, sparsest first, as 60.24,40.50,20.70.")
 @click.option("--strategy", help="sequential (default), joint, hybrid, auto, or sw-train, the paper's way.")
 @click.option("--seed", type=int, help="Same seed, same weights on the same machine.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Runs, by seeds that count up.")
 @click.option("--out", type=OutPath(), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
 @click.option("--devices", default=1, show_default=True, type=click.IntRange(min=1), help="Processes, on the CPU.")
 @known_errors
-def train(config: Path | None, out: Path, resume: bool, overwrite: bool, devices: int, **overrides: Any) -> None:
-    """Train one set of weights that holds nested sparse models, and export it."""
+def train(
+    config: Path | None, out: Path, resume: bool, overwrite: bool, devices: int, seeds: int, **overrides: Any
+) -> None:
+    """Train one set of weights that holds nested sparse models, and export it.
+
+    With --seeds the further runs lie in OUT/seeds, and swtrain test --results takes the mean.
+    """
     from .config import load_config, parse_config
 
     settings = load_config(config, overrides)  # before torch is loaded: a wrong setting is said at once
-    from .export import export_run
     from .progress import ConsoleProgress
-    from .runs import read_config
+    from .runs import CONFIG, SEEDS, read_config
     from .targets import resolve
-    from .train import train as run_training
 
     if resume and config is None:  # the run knows its own config; options may say again, or where data lies now
         given = {key: value for key, value in overrides.items() if value is not None}
         settings = parse_config({**read_config(out).to_dict(), **given})
 
-    progress = ConsoleProgress(console)
-    settings = resolve(settings, out, resume and not overwrite, progress)
-    run_training(settings, out, resume=resume, overwrite=overwrite, progress=progress, devices=devices)
+    settings = resolve(settings, out, resume and not overwrite, ConsoleProgress(console))
+    _train_one(settings, out, resume, overwrite, devices)
+    for k in range(1, seeds):
+        another = parse_config({**settings.to_dict(), "seed": (settings.seed + k) % 2**32})
+        folder = out / SEEDS / str(another.seed)
+        _train_one(another, folder, resume and (folder / CONFIG).exists(), overwrite, devices)
+    console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
+
+
+def _train_one(settings: TrainConfig, out: Path, resume: bool, overwrite: bool, devices: int) -> None:
+    """Train, export and show the test accuracy of each level."""
+    from .export import export_run
+    from .progress import ConsoleProgress
+    from .train import train as run_training
+
+    run_training(settings, out, resume=resume, overwrite=overwrite, progress=ConsoleProgress(console), devices=devices)
     console.print("exporting", highlight=False)
     try:
         graph = export_run(out)
     except ExportError as error:
         fail(f"{out}: trained and kept (see swtrain test), but can't be exported: {error}")
-    table = Table(title=f"{settings.model}, {settings.strategy}, {settings.dataset}")
+    table = Table(title=f"{settings.model}, {settings.strategy}, {settings.dataset}, seed {settings.seed}")
     for name in ("sparsity %", "weights", "of", "test accuracy %"):
         table.add_column(name, justify="right")
     for k, level in enumerate(graph.levels):
         table.add_row(level.name, f"{graph.nnz(k):,}", f"{graph.weight_count:,}", f"{level.accuracy_float:.2f}")
     console.print(table)
-    console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
 
 
 @click.command()

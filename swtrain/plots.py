@@ -51,7 +51,8 @@ def results_page(table_file: Path) -> list[Path]:
     ]
     for name, level, sparsity, floating, device, data, seed in rows:
         shown = "-" if device is None else f"{device:.2f}"
-        lines.append(f"| {name} | {level} | {sparsity:.2f} | {floating:.2f} | {shown} | {seed} | {data} |")
+        seeds = f"mean of {', '.join(map(str, seed))}" if isinstance(seed, list) else seed
+        lines.append(f"| {name} | {level} | {sparsity:.2f} | {floating:.2f} | {shown} | {seeds} | {data} |")
     page, picture = table_file.with_name("README.md"), table_file.with_name("accuracy.png")
     write_atomic(picture, _picture(table))
     write_atomic(page, "\n".join(lines) + "\n")

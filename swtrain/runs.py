@@ -6,6 +6,7 @@
     model.pt        the finished `NestedModel`
     metrics.json    figures of the finished run; written last, so its presence means that the run is complete
     teacher/<k>/    the runs of the config's `[teacher]`, if it has one
+    seeds/<seed>/   the same recipe with other seeds, by `swtrain train --seeds`
 
 Invariant: every file is written to a temporary name in the same folder, synced and renamed, so a killed
 process never leaves half of one. Stored tensors are read with `weights_only=True`: no code is executed.
@@ -45,6 +46,7 @@ CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS = (
     "metrics.json",
 )
 TEACHER = "teacher"
+SEEDS = "seeds"
 EXPORTED = ("graph.json", "graph.npz")
 """Made from a finished run by `export`; they must not outlive the run they belong to."""
 FILES = (CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS)
@@ -161,7 +163,7 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         for temporary in out.glob(f".{name}.*"):
             temporary.unlink(missing_ok=True)
     if overwrite:
-        for member in (out / TEACHER).glob(f"*/{CONFIG}"):
+        for member in (*(out / TEACHER).glob(f"*/{CONFIG}"), *(out / SEEDS).glob(f"*/{CONFIG}")):
             shutil.rmtree(member.parent)
         for exported in (out / "onnx").glob("level*.onnx"):
             exported.unlink()

@@ -1,16 +1,20 @@
 """`swtrain test`: figures of a run, float and integer, and the table of all recipes."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from swtrain.accuracy import measure, write_table
+from swtrain.accuracy import accuracy_table, measure, seed_runs, write_table
 from swtrain.cli import main
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset
 from swtrain.errors import ConfigError
+from swtrain.plots import results_page
+from swtrain.runs import read_config
 from swtrain.train import train
 
 
@@ -95,3 +99,35 @@ def test_dropout_at_test_time_is_shown(trained: Path) -> None:
     assert level.uncertain is not None and level.uncertain.accuracy == pytest.approx(level.accuracy_float)
     refused = CliRunner().invoke(main, ["test", str(trained), "--mc-dropout", "3", "--results", "x.json"])
     assert refused.exit_code == 2
+
+
+def test_several_seeds_are_one_row_with_their_mean(tmp_path: Path, tiny: Dataset) -> None:
+    config = tmp_path / "small.toml"
+    config.write_text(
+        'levels = [60]\nstrategy = "sw-train"\nbatch_size = 32\nvalidation = 50\nseed = 4\n[epochs]\ndense = 2\n'
+    )
+    out, file = tmp_path / "small", tmp_path / "accuracy.json"
+    command = ["train", "--config", str(config), "--out", str(out), "--seeds", "3"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    row = write_table([out], file)["small"]["60"]
+    singles = [measure(run)[0][0] for run in (out, out / "seeds" / "5", out / "seeds" / "6")]
+    assert row["seed"] == [4, 5, 6] and row["epochs"] == 2
+    assert row["accuracy_device_each"] == [single.accuracy_device for single in singles]
+    assert len({single.accuracy_float for single in singles}) > 1
+    assert row["accuracy_float"] == pytest.approx(np.mean([single.accuracy_float for single in singles]), abs=1e-4)
+    results_page(file)
+    assert "| mean of 4, 5, 6 |" in (tmp_path / "README.md").read_text()
+
+    stamp = (out / "seeds" / "5" / "model.pt").stat().st_mtime_ns
+    shutil.rmtree(out / "seeds" / "6")
+    assert CliRunner().invoke(main, [*command, "--resume"]).exit_code == 0
+    assert (out / "seeds" / "5" / "model.pt").stat().st_mtime_ns == stamp and (
+        out / "seeds" / "6" / "model.pt"
+    ).exists()
+    assert CliRunner().invoke(main, [*command[:-1], "1", "--overwrite"]).exit_code == 0
+    assert seed_runs(out) == [out]
+
+    other = out / "seeds" / "9"
+    train(parse_config(read_config(out).to_dict() | {"seed": 9, "batch_size": 50}), other)
+    with pytest.raises(ConfigError, match=r"seeds/9: differs from .* in batch_size"):
+        accuracy_table([out])
