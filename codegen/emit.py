@@ -40,6 +40,8 @@ ARENAS = ("sw_arena", "sw_far_arena")
 """Symbols of `buffers.NEAR` and `buffers.FAR`."""
 EXTERNAL = "weights_external.bin"
 """What the external memory must hold."""
+RUNTIME = ("src/sw_run.c", "src/sw_handover.c", "src/sw_switch.c")
+"""Firmware of every model."""
 BUILDS = ("zig", "gcc", "host")
 """Sub-folders that `build` makes, one for each toolchain."""
 
@@ -96,7 +98,7 @@ def emit_project(
         "layers": [common(emission, layer) | KINDS[layer.kind].context(emission, layer) for layer in schedule.layers],
         "blobs": [blob_context(p, i) for i, p in enumerate(packed.layers.values())],
         "image": image,
-        "sources": _collect(["src/sw_run.c"], (KINDS[layer.kind].sources for layer in schedule.layers)),
+        "sources": _collect([*RUNTIME], (KINDS[layer.kind].sources for layer in schedule.layers)),
         "kernels": _collect([], (KINDS[layer.kind].kernels_of(layer) for layer in schedule.layers)),
         "board_sources": _collect([], (KINDS[layer.kind].board_sources for layer in schedule.layers)),
     }

@@ -18,6 +18,19 @@ typedef uintptr_t sw_addr_t;
 #define SW_LEARAM
 #endif
 
+// Everything written before it is in FRAM before anything written after it. FRAM is written in program order
+// (the cache of FRCTL_A holds what is read, SLAU367), so on the MCU it binds the compiler alone.
+#define SW_BARRIER() __asm__ volatile("" ::: "memory")
+
+// Writes a 16-bit word of FRAM behind everything before it and ahead of everything after it. It is written
+// whole or not at all (sim/README.md, power failures).
+#define SW_COMMIT(word, value)                                                                               \
+    do {                                                                                                     \
+        SW_BARRIER();                                                                                        \
+        (word) = (value);                                                                                    \
+        SW_BARRIER();                                                                                        \
+    } while (0)
+
 // Fails to compile when `condition` is false (C99 has no _Static_assert).
 #define SW_STATIC_ASSERT(name, condition) typedef char sw_static_assert_##name[(condition) ? 1 : -1]
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The application that `swtrain sim` talks to: a mailbox in FRAM. Whoever writes `request` waits until it
+// The application that `swtrain sim` talks to: a mailbox in FRAM. Whoever writes `sw_request` waits until it
 // reads 0 again. A user's own main.c replaces it.
 #include "swtrain.h"
 
@@ -11,17 +11,18 @@ SW_NVM volatile int16_t sw_status = SW_OK;
 
 int main(void) {
     sw_node = sw_layer_count;
-    if (sw_progress != 0) sw_infer(); // a power failure interrupted it
+    if (sw_state() == SW_RUNNING) sw_infer(); // a power failure interrupted it
     for (;;) {
+        if (sw_request == SW_REQUEST_NONE) sw_release(); // whoever asked has seen the answer
         sw_board_wait(&sw_request);
         int status = SW_OK;
         if (sw_request == SW_REQUEST_INFER) {
-            status = sw_infer();
-            if (status != SW_OK) sw_progress = 0; // refused: the next request is about another input
+            if (sw_state() != SW_RESULT) status = sw_infer(); // else power failed between result and answer
+            if (status != SW_OK) sw_cancel(); // refused: the next request is about another input
         } else if (sw_request == SW_REQUEST_SWITCH) {
             status = sw_switch(sw_argument);
         }
         sw_status = (int16_t)status;
-        sw_request = SW_REQUEST_NONE; // last: everything above may be repeated
+        SW_COMMIT(sw_request, SW_REQUEST_NONE); // last: everything above may be repeated
     }
 }

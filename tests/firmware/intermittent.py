@@ -81,7 +81,10 @@ class Intermittent:
         got: Array = board.logits()
         np.testing.assert_array_equal(got, self.want, err_msg=name)
         assert board.word("sw_class") == int(self.want.argmax()), name
-        assert board.word("sw_progress") == 0, name
+        assert not board.running, name
+        assert board.word("sw_result") == (self.board.word("sw_result") + 1) & 0xFFFF, f"{name}: not one result"
+        if board.word("sw_request") == 0 and board.machine.pc == board.machine.symbols["sw_idle"].address:
+            assert board.word("sw_released") == board.word("sw_result"), name
 
     def cut(self, losses: list[int]) -> Board:
         """One inference with power lost after each of these many cycles."""

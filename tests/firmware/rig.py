@@ -183,6 +183,11 @@ class Board:
         assert self.request(INFER) == 0
         return self.logits()
 
+    @property
+    def running(self) -> bool:
+        """An inference is under way."""
+        return self.word("sw_submitted") != self.word("sw_result")
+
     def fork(self) -> Board:
         other = object.__new__(Board)
         other.graph, other.machine, other.boot_cycles = self.graph, self.machine.fork(), self.boot_cycles

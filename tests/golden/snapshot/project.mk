@@ -4,6 +4,6 @@
 SW_MODEL := tiny
 SW_TARGET := msp430fr5994
 SW_MODEL_SOURCES := model.c weights.S
-SW_RUNTIME_SOURCES := src/sw_run.c src/sw_io.c src/sw_conv2d_lea.c src/sw_pool.c src/sw_fully_connected_lea.c
+SW_RUNTIME_SOURCES := src/sw_run.c src/sw_handover.c src/sw_switch.c src/sw_io.c src/sw_conv2d_lea.c src/sw_pool.c src/sw_fully_connected_lea.c
 SW_BOARD_SOURCES := 
 SW_KERNELS := sw_zero_rows_s16_dma sw_copy_rows_s16_dma sw_mul_u16 sw_load_u16 sw_mpymatrixrow_s16_lea sw_lea_wait sw_fetch_s16_dma sw_gather_rows_s16_dma sw_gather_rows_s16_cpu sw_clip_s16_cpu sw_clip_avgpool_s16_cpu sw_clip_maxpool_2x2_s16_cpu sw_clip_maxpool_1x2_s16_cpu sw_avgpool_s16_cpu sw_maxpool_s16_cpu sw_gather_s16_cpu sw_argmax_s16_cpu
