@@ -8,19 +8,31 @@ from typing import Any
 import numpy as np
 
 from .column import ColumnLayer
+from .delta import Images
+from .ops import Array
 from .packing import Packed, is_near
 
 
-def blob_context(packed: Packed, index: int) -> dict[str, Any]:
-    """Index, name, comment and parts `(directive, lines)` of a blob."""
+def blob_context(packed: Packed, index: int, image: Array | None = None) -> dict[str, Any]:
+    """Index, name, comment and parts `(directive, lines)` of a blob; an image starts as `image`."""
     return {
         "index": index,
         "name": packed.node,
         "encoding": packed.encoding,
         "bytes": packed.blob_bytes,
         "near": is_near(packed),
-        "parts": _parts(packed),
+        "image": image is not None,
+        "parts": _parts(packed) if image is None else [(".short", _lines(image))],
     }
+
+
+def patch_context(images: Images) -> list[dict[str, Any]]:
+    """Where each chunk of the patches begins, and its words."""
+    starts = np.cumsum([0, *(len(c.data) for c in images.chunks)])
+    return [
+        {"chunk": chunk, "at": int(start), "lines": _lines(np.frombuffer(chunk.data, "<u2"))}
+        for start, chunk in zip(starts[:-1], images.chunks, strict=True)
+    ]
 
 
 def blob_bytes(packed: Packed) -> bytes:

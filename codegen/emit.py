@@ -20,7 +20,8 @@ from typing import Any
 import jinja2
 from pydantic import BaseModel, ConfigDict
 
-from .blobs import blob_context
+from .blobs import blob_context, patch_context
+from .delta import Images
 from .errors import GraphFileError
 from .external import ExternalImage
 from .files import replace_folder
@@ -40,8 +41,10 @@ ARENAS = ("sw_arena", "sw_far_arena")
 """Symbols of `buffers.NEAR` and `buffers.FAR`."""
 EXTERNAL = "weights_external.bin"
 """What the external memory must hold."""
-RUNTIME = ("src/sw_run.c", "src/sw_handover.c", "src/sw_switch.c")
+RUNTIME = ("src/sw_run.c", "src/sw_handover.c")
 """Firmware of every model."""
+SWITCH = ("src/sw_switch.c", "src/sw_switch_image.c")
+"""How it switches levels: without images, with images."""
 BUILDS = ("zig", "gcc", "host")
 """Sub-folders that `build` makes, one for each toolchain."""
 
@@ -56,6 +59,7 @@ class CProject:
     schedule: Schedule
     plan: MemoryPlan
     image: ExternalImage | None
+    images: Images
     files: Mapping[str, str | bytes]
 
 
@@ -67,6 +71,7 @@ def emit_project(
     external: str = "auto",
     encoding: str | Mapping[str, str] = "auto",
     optimize: str = "latency",
+    switching: str = "resident",
 ) -> CProject:
     """Plan, pack and write `graph` as a C project for `target`.
 
@@ -76,11 +81,12 @@ def emit_project(
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
         optimize: `latency`, `energy` or `size`: what decides back end, tile and encoding.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
+        switching: `resident`, `image` or `auto`: how a switch of level works (`delta.choose_images`).
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
-    plans = plan_project(graph, target, backend, overlap, external, encoding, optimize)
+    plans = plan_project(graph, target, backend, overlap, external, encoding, optimize, switching)
     graph, packed, schedule, plan, image = plans.graph, plans.packed, plans.schedule, plans.memory, plans.image
     emission = Emission(graph, packed, plan)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
@@ -96,10 +102,18 @@ def emit_project(
         "generator": f"swtrain {_version()}",
         "digest": digest,
         "layers": [common(emission, layer) | KINDS[layer.kind].context(emission, layer) for layer in schedule.layers],
-        "blobs": [blob_context(p, i) for i, p in enumerate(packed.layers.values())],
+        "blobs": [blob_context(p, i, plans.images.initial.get(p.node)) for i, p in enumerate(packed.layers.values())],
         "image": image,
-        "sources": _collect([*RUNTIME], (KINDS[layer.kind].sources for layer in schedule.layers)),
-        "kernels": _collect([], (KINDS[layer.kind].kernels_of(layer) for layer in schedule.layers)),
+        "images": plans.images,
+        "patches": patch_context(plans.images),
+        "blob_index": {name: i for i, name in enumerate(packed.layers)},
+        "sources": _collect(
+            [*RUNTIME, SWITCH[bool(plans.images.initial)]], (KINDS[layer.kind].sources for layer in schedule.layers)
+        ),
+        "kernels": _collect(
+            ["sw_patch_s16_cpu"] if plans.images.initial else [],
+            (KINDS[layer.kind].kernels_of(layer) for layer in schedule.layers),
+        ),
         "board_sources": _collect([], (KINDS[layer.kind].board_sources for layer in schedule.layers)),
     }
     files: dict[str, str | bytes] = {
@@ -113,7 +127,7 @@ def emit_project(
         files[EXTERNAL.replace(".bin", ".hex")] = to_intel_hex([Segment(0, image.data)])
         manifest["external"] = _external_manifest(image, target, plan)
     files[MANIFEST] = json.dumps(manifest, indent=1) + "\n"
-    return CProject(graph, target, packed, schedule, plan, image, files)
+    return CProject(graph, target, packed, schedule, plan, image, plans.images, files)
 
 
 def write_project(project: CProject, folder: Path) -> None:
@@ -308,19 +322,22 @@ def _manifest(plans: Plans, context: Mapping[str, Any]) -> dict[str, Any]:
                 "backend": "lea" if layer.lea else "cpu",
                 "steps": layer.step_count,
                 "macs": [KINDS[layer.kind].macs(graph, layer, k) for k in range(count)],
-                "nnz": [layer.node.params.nnz(k) if layer.node and layer.node.params else 0 for k in range(count)],
+                "nnz": [params.nnz(k) if params else 0 for k in range(count)],
                 "weight_bytes": [layer.packed.weight_bytes(k) if layer.packed else 0 for k in range(count)],
                 "index_bytes": [layer.packed.index_bytes(k) if layer.packed else 0 for k in range(count)],
+                "image": layer.node is not None and layer.node.name in plans.images.initial,
                 "staged": layer.name in plan.staged,
                 "predicted_cycles": [round(c[i]) for c in cycles],
                 "predicted_j": [float(f"{j[i]:.4g}") for j in joules],
             }
             for i, layer in enumerate(plans.schedule.layers)
+            for params in [graph.node(layer.node.name).params if layer.node else None]
         ],
         "weight_bytes": [packed.weight_bytes(k) for k in range(count)],
         "index_bytes": [packed.index_bytes(k) for k in range(count)],
         "blob_bytes": packed.blob_bytes,
         "near_bytes": packed.near_bytes,
+        "patch_bytes": packed.patch_bytes,
         "arena_bytes": [2 * n for n in plan.arena_words],
         "lea_bytes": 2 * plan.lea_words,
     }

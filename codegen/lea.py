@@ -8,7 +8,7 @@ takes, for each layer, the cheapest tile and grouping, and the CPU where that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from .column import SHIFT, cut_groups
@@ -26,7 +26,12 @@ _TABLE_SHARE = 3
 
 
 def plan_lea(
-    graph: Graph, target: TargetSpec, backend: str = "auto", overlap: bool = True, optimize: str = "latency"
+    graph: Graph,
+    target: TargetSpec,
+    backend: str = "auto",
+    overlap: bool = True,
+    optimize: str = "latency",
+    required: Collection[str] = (),
 ) -> Mapping[str, LeaLayer]:
     """The layers that run on the LEA, by node.
 
@@ -34,6 +39,7 @@ def plan_lea(
         backend: `cpu`: none; `lea`: all that can; `auto`: those that are cheaper there, summed over the levels.
         overlap: the CPU and the DMA work while the LEA runs.
         optimize: `latency`, `energy` or `size`: what "cheaper" means.
+        required: nodes that run on the LEA with `auto`, whatever they cost.
 
     Raises:
         TargetError: an unknown back end or goal, or `lea` for a target that has none.
@@ -55,7 +61,7 @@ def plan_lea(
         offers[node.name] = [
             offer
             for offer in sorted(candidates(graph, node, target, overlap), key=price)
-            if backend == "lea" or price(offer) < limit
+            if backend == "lea" or node.name in required or price(offer) < limit
         ]
     return _within_tables(offers, (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2)
 
@@ -80,6 +86,11 @@ def _on_cpu(graph: Graph, node: Node, target: TargetSpec, optimize: str) -> floa
     apart = graph.tensors[pool.output].size * target.prices["avgpool_2x2"] if pool else 0.0
     cycles = sum(n + apart for n in found.cycles)
     return cycles if optimize == "latency" else cycles * target.joules["cycle"]
+
+
+def candidate_price(graph: Graph, node: Node, lea: LeaLayer | None, target: TargetSpec, optimize: str) -> float:
+    """What `plan_lea` compares, of `node` on the LEA or, for `None`, on the CPU."""
+    return _price(optimize, target)(lea) if lea is not None else _on_cpu(graph, node, target, optimize)
 
 
 def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str, LeaLayer]:

@@ -226,6 +226,6 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
 
 
 def _weight_bytes(plan: MemoryPlan, packed: PackedModel) -> int:
-    """High FRAM of resident weights and the working buffer."""
+    """High FRAM of resident weights, of patches and of the working buffer."""
     resident = (p for name, p in packed.layers.items() if name not in plan.work.offsets and not is_near(p))
-    return plan.work.size + sum(p.blob_bytes for p in resident)
+    return plan.work.size + packed.patch_bytes + sum(p.blob_bytes for p in resident)

@@ -34,4 +34,4 @@ def place_near(schedule: Schedule, packed: PackedModel, room: int) -> PackedMode
         if p.blob_bytes <= left:
             left -= p.blob_bytes
             layers[name] = replace(p, near=True)
-    return PackedModel(layers)
+    return replace(packed, layers=layers)

@@ -31,9 +31,14 @@ def is_near(packed: Packed) -> bool:
 
 @dataclass(frozen=True)
 class PackedModel:
-    """Packed weights of all nodes, in the order of the graph."""
+    """Packed weights of all nodes, in the order of the graph.
+
+    Attributes:
+        patch_bytes: what lies beside them in high FRAM to switch levels (`delta.Images`).
+    """
 
     layers: Mapping[str, Packed]
+    patch_bytes: int = 0
 
     def weight_bytes(self, level: int) -> int:
         """Bytes of weights that `level` reads."""

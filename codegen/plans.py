@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .blobs import blob_bytes
 from .cost import Work
+from .delta import NO_IMAGES, Images, choose_images, make_images, with_images
 from .external import ExternalImage, build_image
 from .ir import Graph
 from .layers import KINDS
@@ -26,8 +27,10 @@ class Plans:
     """A graph with clips fused, and how it will run.
 
     Attributes:
+        graph: with the weights of every level; the layers' nodes are dense where they have images.
         overlap: CPU and DMA work while the LEA runs.
         image: of the external memory, if weights lie there.
+        images: weights of which a switch of level rewrites what differs.
     """
 
     graph: Graph
@@ -37,6 +40,7 @@ class Plans:
     schedule: Schedule
     memory: MemoryPlan
     image: ExternalImage | None = None
+    images: Images = NO_IMAGES
 
     def work(self, level: int) -> list[Work]:
         """Primitives of each layer at `level`."""
@@ -60,6 +64,7 @@ def plan_project(
     external: str = "auto",
     encoding: str | Mapping[str, str] = "auto",
     optimize: str = "latency",
+    switching: str = "resident",
 ) -> Plans:
     """Choose back ends and encodings, pack, cut into steps and place everything.
 
@@ -69,15 +74,21 @@ def plan_project(
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
         optimize: `latency`, `energy` or `size`: what decides back end, tile and encoding.
+        switching: `resident`, `image` or `auto`: how a switch of level works (`delta.choose_images`).
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
-    graph = fuse_clips(graph)
-    lea = plan_lea(graph, target, backend, overlap, optimize)
-    packed = pack_weights(graph, {name: choice.packed for name, choice in lea.items()}, encoding, target, optimize)
+    whole = fuse_clips(graph)
+    names = choose_images(whole, target, backend, overlap, optimize, switching)
+    graph = with_images(whole, names)
+    lea = plan_lea(graph, target, backend, overlap, optimize, names)
+    columns = {name: choice.packed for name, choice in lea.items()}
+    images = make_images(whole, columns, names, target.step_cycles)
+    packed = replace(pack_weights(graph, columns, encoding, target, optimize), patch_bytes=images.patch_bytes)
     far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
-    image = _external_image(graph, packed, target, external, target.regions["hifram"].size - far_bytes)
+    room = target.regions["hifram"].size - far_bytes
+    image = _external_image(graph, packed, target, external, room, names)
     schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)
     memory = plan_memory(graph, schedule, packed, target)
     near = place_near(schedule, packed, low_fram_left(graph, schedule, memory, target))
@@ -85,15 +96,20 @@ def plan_project(
     if other.taps == schedule.taps:  # the kernels for it take no SRAM that convolutions need
         packed, schedule, memory = near, other, plan_memory(graph, other, near, target)
     lint_lea(graph, schedule, target)
-    return Plans(graph, target, overlap, packed, schedule, memory, image)
+    return Plans(whole, target, overlap, packed, schedule, memory, image, images)
 
 
 def _external_image(
-    graph: Graph, packed: PackedModel, target: TargetSpec, mode: str, room: int
+    graph: Graph, packed: PackedModel, target: TargetSpec, mode: str, room: int, images: frozenset[str]
 ) -> ExternalImage | None:
-    """The image of the external memory, if any weights lie there because `room` bytes of high FRAM are too few."""
+    """The image of the external memory, if any weights lie there because `room` bytes of high FRAM are too few.
+
+    Nodes in `images` stay on the chip, with their patches.
+    """
     levels = len(graph.levels)
-    names = choose_external(packed, levels, target, mode, room)
+    kept = sum(packed.layers[name].blob_bytes for name in images) + packed.patch_bytes
+    movable = replace(packed, layers={n: p for n, p in packed.layers.items() if n not in images})
+    names = choose_external(movable, levels, target, mode, room - kept)
     if not names:
         return None
     assert target.external is not None

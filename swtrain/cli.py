@@ -59,6 +59,14 @@ for command in (*cli_train.COMMANDS, *cli_plan.COMMANDS):
     type=click.Choice(["latency", "energy", "size"]),
     help="What the choice of an encoding compares.",
 )
+@click.option(
+    "--switching",
+    default="resident",
+    show_default=True,
+    type=click.Choice(["resident", "image", "auto"]),
+    help="resident: weights ordered by level, a switch is one word. image: dense weights on the LEA, a switch patches "
+    "what differs. auto: for each layer what costs less.",
+)
 @known_errors
 def emit_c(
     run: Path,
@@ -69,6 +77,7 @@ def emit_c(
     external: str,
     encoding: tuple[str, ...],
     optimize: str,
+    switching: str,
 ) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import EXTERNAL, emit_project, write_project
@@ -80,7 +89,7 @@ def emit_c(
     names = [node.name for node in graph.nodes if node.params is not None]
     wanted = dict.fromkeys(names, next((e for e in reversed(encoding) if "=" not in e), "auto"))
     wanted |= {node: name for node, _, name in (e.rpartition("=") for e in encoding if "=" in e)}
-    project = emit_project(graph, load_target(target), backend, overlap, external, wanted, optimize)
+    project = emit_project(graph, load_target(target), backend, overlap, external, wanted, optimize, switching)
     write_project(project, out)
     count = len(project.graph.levels)
     table = Table(title=f"{project.graph.name} for {target}: bytes read by each level")

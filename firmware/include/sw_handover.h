@@ -8,4 +8,7 @@
 // FRAM: the level of the inference under way, taken when its input was handed in.
 extern uint16_t sw_run_level;
 
+// SW_OK if all weights are there and of one level.
+int sw_ready(void);
+
 #endif

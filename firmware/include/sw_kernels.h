@@ -100,6 +100,17 @@ void sw_dot_block_s16_cpu(sw_dot_t *dot);
 // A bit for each input.
 void sw_dot_bitmap_s16_cpu(sw_dot_t *dot);
 
+// Patches an image of weights (FORMAT.md): writes the weights of `runs` runs at `data` to their places from
+// `image` on, or zeros in their places if `up` is 0. Both may lie above 64 KB.
+typedef struct {
+    sw_addr_t data;
+    sw_addr_t image;
+    uint16_t runs; // at least 1
+    uint16_t up;
+} sw_patching_t;
+
+void sw_patch_s16_cpu(const sw_patching_t *work);
+
 // y = clip(acc >> shift, lo, hi)
 typedef struct {
     uint16_t shift;

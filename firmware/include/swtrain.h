@@ -31,7 +31,7 @@ typedef struct {
 extern const sw_layer_t sw_layers[];
 extern const uint16_t sw_layer_count;
 extern const uint16_t sw_level_count;
-extern int (*const sw_model_ready)(void); // SW_OK if weights outside the MCU are there; 0: there are none
+extern int (*const sw_model_ready)(void); // see sw_ready; 0: always
 extern int16_t sw_input[];  // FRAM: the input; belongs to the application while sw_state() is SW_IDLE
 extern int16_t sw_output[]; // FRAM: logits; valid while sw_state() is SW_RESULT
 extern int16_t sw_class;    // FRAM: index of the largest logit, lowest index on a tie; valid with sw_output
@@ -45,7 +45,8 @@ typedef enum {
 
 sw_state_t sw_state(void);
 
-// Hands sw_input in, for an inference at the present level. SW_ERR_BUSY: not idle, nothing was done.
+// Hands sw_input in, for an inference at the present level. SW_ERR_BUSY: not idle; SW_ERR_EXTERNAL. Nothing
+// was done then.
 int sw_submit(void);
 
 // Runs the inference that was handed in, or goes on with it after a power failure; hands sw_input in first if
@@ -59,7 +60,8 @@ void sw_release(void);
 // Forgets an inference that was handed in and is not done.
 void sw_cancel(void);
 
-// Switches to `level`, for inferences handed in later. SW_ERR_LEVEL: there is no such level.
+// Switches to `level`, for inferences handed in later. SW_ERR_LEVEL: there is no such level; SW_ERR_BUSY: the
+// weights are needed by the inference under way (models with images alone, README.md). Nothing was done then.
 int sw_switch(uint16_t level);
 
 // FRAM: the level of the next inference. 0 is the sparsest.

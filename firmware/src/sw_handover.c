@@ -15,8 +15,14 @@ sw_state_t sw_state(void) {
     return sw_result == sw_released ? SW_IDLE : SW_RESULT;
 }
 
+int sw_ready(void) {
+    return sw_model_ready ? sw_model_ready() : SW_OK;
+}
+
 int sw_submit(void) {
     if (sw_state() != SW_IDLE) return SW_ERR_BUSY;
+    int status = sw_ready();
+    if (status != SW_OK) return status;
     sw_run_level = sw_level; // the inference keeps it, whatever is switched meanwhile
     sw_progress = 0;
     SW_COMMIT(sw_submitted, sw_released + 1);

@@ -6,14 +6,14 @@ SW_NVM uint16_t sw_progress = 0;
 volatile uint16_t sw_node;
 
 int sw_infer(void) {
-    if (sw_model_ready) {
-        int status = sw_model_ready();
-        if (status != SW_OK) return status;
-    }
-    if (sw_state() != SW_RUNNING) {
+    int status = SW_OK;
+    if (sw_state() == SW_RUNNING) {
+        status = sw_ready();
+    } else {
         sw_release();
-        sw_submit();
+        status = sw_submit();
     }
+    if (status != SW_OK) return status;
     uint16_t done = sw_progress;
     uint16_t first = 0; // number of the layer's first step
     for (uint16_t i = 0; i < sw_layer_count; i++) {

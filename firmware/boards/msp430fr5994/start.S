@@ -48,6 +48,9 @@ sw_idle:
     nop
     cmp #0, 0(r12)
     jnz .Lawake
+    .globl sw_asleep
+    .type sw_asleep, @function
+sw_asleep: // nothing to do: where a simulator knows that a request is answered
     bis #0x0018, r2 // GIE | CPUOFF: LPM0
     nop
     jmp sw_idle

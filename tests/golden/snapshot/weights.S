@@ -8,6 +8,7 @@
 #define BLOBS .section __DATA,__data
 #define FAR .section __DATA,__data
 #define TABLE .section __DATA,__data
+#define IMAGES .section __DATA,__data
 #define ALIGN(log2) .p2align log2
 #else
 #define SYMBOL(name) name
@@ -15,10 +16,12 @@
 #ifdef __MSP430__
 #define BLOBS .section .hifram,"a",@progbits
 #define FAR .section .farnvm,"aw",@nobits
+#define IMAGES .section .hifram.images,"aw",@progbits
 #define TABLE .section .rodata,"a",@progbits
 #else
 #define BLOBS .section .data.rel.ro.sw,"aw",@progbits
 #define FAR .section .bss,"aw",@nobits
+#define IMAGES .section .data.images,"aw",@progbits
 #define TABLE .section .data.rel.ro.sw,"aw",@progbits
 #endif
 #endif
@@ -40,6 +43,7 @@ SYMBOL(sw_blobs):
     .globl SYMBOL(sw_arenas)
 SYMBOL(sw_arenas):
     ADDRESS SYMBOL(sw_arena)
+
 
 
     BLOBS
