@@ -154,9 +154,14 @@ def _rows(out: Path) -> dict[str, dict[str, Any]]:
             "seed": config.seed,
             "epochs": metrics["epochs"] + metrics.get("teacher", {}).get("epochs", 0),
             "minutes": round(metrics["run"]["wall_s"] / 60, 1),
+            "cpu_minutes": _minutes(metrics["run"].get("cpu_s")),
         }
         for level in levels
     }
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds / 60, 1)
 
 
 def _mean(seeds: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
@@ -167,9 +172,12 @@ def _mean(seeds: Sequence[dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any
     for level, first in seeds[0].items():
         same = [rows[level] for rows in seeds]
         row = {**first, "seed": [each["seed"] for each in same]}
-        for key in ("sparsity", "effective_sparsity", "accuracy_float", "accuracy_device", "minutes"):
-            if first[key] is not None:
-                row[key] = round(sum(each[key] for each in same) / len(same), 1 if key == "minutes" else 4)
+        for key in ("sparsity", "effective_sparsity", "accuracy_float", "accuracy_device", "minutes", "cpu_minutes"):
+            figures = [each[key] for each in same if each[key] is not None]
+            if len(figures) == len(same):
+                row[key] = round(sum(figures) / len(figures), 1 if "minutes" in key else 4)
+            else:
+                row[key] = None
         table[level] = row | {"accuracy_device_each": [each["accuracy_device"] for each in same]}
     return table
 

@@ -82,6 +82,9 @@ class TrainConfig(Section):
     prune: Literal["ramp", "admm", "one-shot"] = "ramp"
     """How the sparsest level comes about: gradually, by ADMM and a hard cut, or at once."""
     admm: AdmmSettings = AdmmSettings()
+    enter: Literal["dense", "zero"] = "dense"
+    """What a denser level's new weights start from: their values in the dense model, or 0, where the level begins as
+    good as the sparser one; better when the sparser weights have moved far from the dense ones."""
     distill: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the loss that follows a teacher: that of `[teacher]`, else the dense model, in a joint phase the
     densest level."""

@@ -76,11 +76,13 @@ class Teacher:
         module: in evaluation mode.
         figures: what it is, and its accuracy; for `metrics.json`.
         wall_s: seconds that its training took.
+        cpu_s: seconds of processor time in these, of all threads of the first process.
     """
 
     module: nn.Module
     figures: dict[str, Any]
     wall_s: float
+    cpu_s: float
 
 
 class Trainer:
@@ -136,6 +138,7 @@ class Trainer:
         if config.init and not (out / CHECKPOINT).exists():
             load_weights_(self.nested.module, Path(config.init))
         self.wall_s = 0.0
+        self.cpu_s = 0.0
         self.dense_accuracy: float | None = None
         self._stored_optimizer: dict[str, Any] | None = None
         if (out / CHECKPOINT).exists():
@@ -165,10 +168,11 @@ class Trainer:
             optimizer.load_state_dict(self._stored_optimizer)
             self._stored_optimizer = None
         while self.at.epoch < phase.epochs:
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             row = self._run_epoch(phase, optimizer)
             self.history.append(row)
             self.wall_s += time.perf_counter() - started
+            self.cpu_s += time.process_time() - worked
             label = f"{phase.name}  epoch {self.at.epoch + 1}/{phase.epochs}"
             self.progress.epoch(label, row["loss"], row["held_out_levels"])
             self.at.epoch += 1
@@ -319,6 +323,7 @@ class Trainer:
                 "rng": torch.get_rng_state(),
                 "history": self.history,
                 "wall_s": self.wall_s,
+                "cpu_s": self.cpu_s,
                 "dense_accuracy": self.dense_accuracy,
             },
         )
@@ -331,7 +336,7 @@ class Trainer:
             self.strategy.load_state_dict(state["strategy"])
             self.history = list(state["history"])
             self.at = _Position(int(state["phase"]), int(state["epoch"]))
-            self.wall_s = float(state["wall_s"])
+            self.wall_s, self.cpu_s = float(state["wall_s"]), float(state["cpu_s"])
             self.dense_accuracy = state["dense_accuracy"]
             self._stored_optimizer = state["optimizer"]
             self.snapshots = list(state["snapshots"])
@@ -376,6 +381,7 @@ class Trainer:
                 }
             )
         wall_s = self.wall_s + (0.0 if self.teacher is None else self.teacher.wall_s)
+        cpu_s = self.cpu_s + (0.0 if self.teacher is None else self.teacher.cpu_s)
         threads, devices = self.config.threads, self.workers.count
         return {
             "schema": 1,
@@ -393,7 +399,7 @@ class Trainer:
             "seed": self.config.seed,
             "versions": {"swtrain": __version__, "torch": torch.__version__, "numpy": np.__version__},
             **({"teacher": self.teacher.figures} if self.teacher is not None else {}),
-            "run": {"wall_s": round(wall_s, 1), "threads": threads, "devices": devices},
+            "run": {"wall_s": round(wall_s, 1), "cpu_s": round(cpu_s, 1), "threads": threads, "devices": devices},
         }
 
 

@@ -107,7 +107,7 @@ def _run(config: TrainConfig, dataset: Dataset, out: Path, progress: Progress, w
 def _teacher(config: TrainConfig, dataset: Dataset, out: Path, progress: Progress, workers: Workers) -> Teacher | None:
     """The networks of `config.teacher`, trained in `out` unless that is done; None if the config has none."""
     members: list[nn.Module] = []
-    wall_s, epochs = 0.0, 0
+    wall_s, cpu_s, epochs = 0.0, 0.0, 0
     for k, own in enumerate(config.of_teachers()):
         folder = out / str(k)
         done = (folder / METRICS).exists()
@@ -123,13 +123,14 @@ def _teacher(config: TrainConfig, dataset: Dataset, out: Path, progress: Progres
         nested, _, metrics = load_run(folder)
         members += [nested.module, *load_snapshots(folder)]
         wall_s += float(metrics["run"]["wall_s"])
+        cpu_s += float(metrics["run"]["cpu_s"])
         epochs += int(metrics["epochs"])
     if not members:
         return None
     module = Ensemble(members).eval() if len(members) > 1 else members[0]
     accuracy = evaluate(module, dataset.test, dataset.input_frac_bits)
     figures = {"model": config.teacher.model, "members": len(members), "epochs": epochs, "accuracy_float": accuracy}
-    return Teacher(module, figures, wall_s)
+    return Teacher(module, figures, wall_s, cpu_s)
 
 
 @contextmanager

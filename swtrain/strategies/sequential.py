@@ -20,8 +20,8 @@ class Sequential(Strategy):
 
     Pruning is gradual with a cubic ramp (`prune = "ramp"`), by ADMM with a hard cut (`"admm"`) or at once
     (`"one-shot"`); gradients of removed weights are masked. Each denser level adds the units that scored best in
-    the dense model, at the values that they had there, and trains only these. Biases are trained until level 0
-    is complete.
+    the dense model, at the values that they had there or at 0 (`enter`), and trains only these. Biases are trained
+    until level 0 is complete.
     """
 
     def __init__(self, config: TrainConfig, nested: NestedModel) -> None:
@@ -50,12 +50,12 @@ class Sequential(Strategy):
         self._admm = Admm(self.config.admm.rho) if phase.kind == "prune" and self.config.prune == "admm" else None
 
     def _enter_(self, levels: int) -> None:
-        """Fill the first `levels` levels with the best weights of the dense model, at their dense values."""
+        """Fill the first `levels` levels with the best weights of the dense model, at their dense values or at 0."""
         index = self.nested.plan.assign(self._dense_scores, levels, self.nested.level_index)
         with torch.no_grad():
             for name in self.nested.names:
                 new = (index[name] != NEVER) & (self.nested.level_index[name] == NEVER)
-                self.nested.weight(name)[new] = self._dense[name][new]
+                self.nested.weight(name)[new] = self._dense[name][new] if self.config.enter == "dense" else 0.0
         self.nested.set_level_index_(index)
 
     def trainable(self, name: str, phase: Phase) -> Tensor:

@@ -57,6 +57,7 @@ def test_the_table_keeps_other_rows(trained: Path, tmp_path: Path) -> None:
     row = table["small"]["60"]
     assert set(row) == {
         "sparsity", "effective_sparsity", "accuracy_float", "accuracy_device", "data", "seed", "epochs", "minutes",
+        "cpu_minutes",
     }  # fmt: skip
     assert row["epochs"] == 8 and row["sparsity"] == pytest.approx(60, abs=0.01)
     file.write_text("[]")

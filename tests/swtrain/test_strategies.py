@@ -127,6 +127,26 @@ def test_sequential_trains_the_new_weights_from_their_dense_values() -> None:
     assert all(changed)
 
 
+def test_new_weights_that_start_from_zero_change_nothing_yet() -> None:
+    run = Run(config_of(enter="zero"))
+    dense, prune, grow, _ = run.strategy.phases
+    run.phase(dense)
+    run.phase(prune)
+    x = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        before = run.nested.set_active_level_(0)(x)
+    run.strategy.begin_(grow)
+    with torch.no_grad():
+        assert torch.equal(run.nested.set_active_level_(1)(x), before)
+    run.phase(grow)
+    for name in run.nested.names:
+        entered = run.nested.level_index[name] == 1
+        dense_weight = run.after["dense"][f"{name}.weight"].abs()
+        assert run.nested.weight(name)[entered].any()
+        never = run.nested.level_index[name] == NEVER
+        assert dense_weight[entered].mean() > dense_weight[never].mean()  # chosen by their dense scores
+
+
 def test_the_ramp_only_ever_removes_weights_and_ends_exactly() -> None:
     run = Run(config_of(levels=[90]))
     dense, prune = run.strategy.phases

@@ -89,6 +89,7 @@ def test_the_teacher_is_a_run_inside_the_run(tmp_path: Path) -> None:
     accuracy = figures["levels"][0]["accuracy_float"]
     assert metrics["teacher"] == {"model": "lenet5", "members": 1, "epochs": 2, "accuracy_float": accuracy}
     assert metrics["run"]["wall_s"] >= figures["run"]["wall_s"]
+    assert metrics["run"]["cpu_s"] >= figures["run"]["cpu_s"] > 0
     train(config_of(teacher={}, distill=0), tmp_path, overwrite=True)
     assert not list((tmp_path / "teacher").iterdir())
 
