@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from .errors import ConfigError
 
 
 class ImageBatches:
-    """Batches of images or signals with random changes; what comes in from outside is 0.
+    """Batches of images or signals with random changes; what comes in from outside is 0, or the other end (`wrap`).
 
     Attributes:
         shift: largest shift in pixels.
@@ -29,6 +30,7 @@ class ImageBatches:
         noise: standard deviation of normal noise.
         gain: largest change of the amplitude, as a share.
         turn: largest turn in degrees of the axes of sensors; channels are triples x, y, z.
+        wrap: what `shift` moves out at one end comes in at the other.
         mask: most neighbouring rows and columns that are blanked.
     """
 
@@ -45,6 +47,7 @@ class ImageBatches:
         gain: float = 0.0,
         mask: int = 0,
         turn: float = 0.0,
+        wrap: bool = False,
     ) -> None:
         self.shift, self.rotate, self.scale = shift, rotate, scale
         self.flip, self.noise, self.gain, self.mask = flip, noise, gain, mask
@@ -57,7 +60,8 @@ class ImageBatches:
         self._unit = 2.0**-frac_bits
         height, width = split.x.shape[2:]
         down = shift if height > 1 else 0  # a signal of one row moves in time alone
-        padded = F.pad(torch.tensor(split.x), (shift, shift, down, down))
+        mode: Literal["wrap", "constant"] = "wrap" if wrap else "constant"
+        padded = torch.tensor(np.pad(split.x, ((0, 0), (0, 0), (down, down), (shift, shift)), mode))
         self._down = down
         # `(N, C, 2 shift + 1, 2 shift + 1, H, W)`: every shift of every image, as a view
         self._windows = padded.unfold(2, height, 1).unfold(3, width, 1)

@@ -134,6 +134,8 @@ class TrainConfig(Section):
 
     augment_shift: Annotated[int, Field(ge=0, le=64)] = 2
     """Training images are shifted by up to this many pixels in x and y; signals of one row by samples."""
+    augment_wrap: bool = False
+    """What a shift moves out at one end comes in at the other, for signals that repeat; else zeros come in."""
     augment_rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
     """Training images are turned by up to this many degrees."""
     augment_scale: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -122,6 +122,7 @@ class Trainer:
             config.augment_gain,
             config.augment_mask,
             config.augment_turn,
+            config.augment_wrap,
         )
         torch.manual_seed(config.seed)
         self.nested = make_nested(config)

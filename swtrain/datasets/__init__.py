@@ -5,8 +5,9 @@ content is what the name says, or a `DataError` names the file and the remedy. D
 
     mnist-subset   digits inside the package
     mnist          the canonical IDX files, downloaded on demand
-    hapt           motion windows of 30 persons (har/hapt_windows_128.npz), split by person; channels=6|9
-    uci-har        the UCI HAR zip or folder, its own split by person; channels=6|9
+    hapt           motion windows of 30 persons (har/hapt_windows_128.npz), split by person; channels=6|9,
+                   body=8,gyro=4 amplify these channels
+    uci-har        the UCI HAR zip or folder, its own split by person; the same options
     wakewords      six wake words of one second (kws/wakewords_1s_16k.npz)
     digits         spoken digits of six speakers (kws/fsdd_8k.npz); speaker=NAME leaves that one out for testing
     speech-commands   folder of Speech Commands v0.02, its own split by speaker; words=yes+no+...

@@ -52,12 +52,24 @@ def test_body_acceleration_is_total_less_its_mean() -> None:
     assert set(nine[6]) == {4 * 4096 - 1}
 
 
+def test_amplified_channels_are_shifted_and_end_at_the_same_limit() -> None:
+    x = np.random.default_rng(4).normal(0, 0.3, (3, 128, 6))
+    plain, loud = quantize_windows(x, 9), quantize_windows(x, 9, body=8, gyro=4)
+    assert np.array_equal(loud[:, 3:6], plain[:, 3:6])  # total acceleration stays
+    for channels, gain in ((slice(0, 3), 8), (slice(6, 9), 4)):
+        expected = np.clip(plain[:, channels].astype(int) * gain, -4 * 4096, 4 * 4096 - 1)
+        assert np.array_equal(loud[:, channels], expected)
+        assert (np.abs(plain[:, channels].astype(int) * gain) > 4 * 4096).any()
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("hapt:channels=9,body=3", "body must be a power of two from 1 to 64, got 3"),
+        ("hapt:channels=6,body=8", "there is no body acceleration in 6 channels"),
         ("hapt:channels=7", "channels must be 6 .* or 9"),
         ("hapt:channels=x", "channels must be a number, got 'x'"),
-        ("hapt:width=3", "unknown option 'width=3': known are channels=9"),
+        ("hapt:width=3", "unknown option 'width=3': known are body=1, channels=9"),
         ("hapd", "unknown dataset 'hapd': .*did you mean 'hapt'"),
         ("mnist:a=1", "mnist takes no options"),
     ],

@@ -183,6 +183,15 @@ def test_shifts_are_real_shifts() -> None:
     assert x.sum() == 500 * 0.5
 
 
+def test_a_wrapped_shift_brings_back_what_it_moves_out() -> None:
+    """Every example is one of the 2 * 5 + 1 rotations of the signal, and all of them occur."""
+    signal = np.arange(1, 13, dtype=np.int16).reshape(1, 1, 1, 12)
+    batches = ImageBatches(Split(np.repeat(signal, 400, 0), np.zeros(400, np.int64)), 400, 5, frac_bits=0, wrap=True)
+    ((x, _),) = batches.epoch(epoch_generator(0, 0, 0))
+    seen = {tuple(int(v) for v in row) for row in x.reshape(400, 12)}
+    assert seen == {tuple(np.roll(signal.reshape(-1), k)) for k in range(-5, 6)}
+
+
 def test_without_shift_batches_are_the_images_once_each() -> None:
     rng = np.random.default_rng(0)
     split = Split(rng.integers(0, 256, (70, 1, 28, 28)).astype(np.uint8), np.arange(70))
