@@ -4,6 +4,7 @@
         GraphError          a graph breaks an invariant (shape, type, order, range, overflow bound)
         GraphFileError      a saved graph or project is missing, corrupt or of another format version
         UnsupportedOp       an operator or attribute has no implementation
+        OnnxError           a file is no ONNX model that can be imported: damaged, dynamic, of another opset, ...
         DoesNotFit          a tensor, tile or section exceeds a memory region
         TargetError         a board or its target.toml is unknown or contradictory
         ToolchainError      a compiler is missing or failed
@@ -27,6 +28,10 @@ class GraphFileError(CodegenError):
 
 class UnsupportedOp(CodegenError, NotImplementedError):
     """No implementation for an operator, an attribute or an encoding."""
+
+
+class OnnxError(CodegenError):
+    """A file is no ONNX model, or one that can't be imported as it is."""
 
 
 class DoesNotFit(CodegenError):

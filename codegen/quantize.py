@@ -19,6 +19,7 @@ from .floatgraph import FloatGraph, FloatNode
 from .ir import ACCUMULATOR_LIMIT, NEVER, Graph, Node, Params, Tensor, row_sums, worst_sum
 from .ops import INT16_MAX, INT16_MIN, Add, Argmax, Array, Clip, Concat, Op, Relu, Shape
 from .ops.join import ALIGN
+from .ranges import Range, spread_ranges
 
 SHIFT = 15
 """Right shift of every weighted sum: the one that LEA commands with a 16-bit result apply, and one that costs
@@ -37,8 +38,6 @@ EQUAL_SCALES = 1.0
 
 CHOICES = 4
 """Scales that are tried for each node under one assignment of those before it."""
-
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,17 @@ def calibrate(graph: FloatGraph, inputs: Array, batch: int = 256) -> dict[str, R
     return ranges
 
 
-def quantize(graph: FloatGraph, inputs: Array, weight_bits: Mapping[str, int] | None = None) -> Graph:
+def quantize(
+    graph: FloatGraph,
+    inputs: Array | None,
+    weight_bits: Mapping[str, int] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+) -> Graph:
     """Choose scales and bounds for `graph`, calibrated on float32 `inputs` `(N, *shape)`.
 
     Args:
+        inputs: None where `ranges` says enough.
+        ranges: smallest and largest value of tensors where these are known; they take the place of what is seen.
         weight_bits: 8 for each node whose weights must fit int8, by name; the others have 16. Such a node's shift is
             `NARROW_SHIFT`, so the CPU runs it: the LEA shifts by 15 only.
 
@@ -85,15 +91,15 @@ def quantize(graph: FloatGraph, inputs: Array, weight_bits: Mapping[str, int] | 
             raise GraphError(f"{name}: weights of {bits} bits are not possible; choose 8 or 16")
         if not any(n.name == name and n.weight is not None for n in graph.nodes):
             raise GraphError(f"{graph.name}: weight_bits names {name!r}, but no node with weights is called so")
-    if not len(inputs):
+    if inputs is not None and not len(inputs):
         raise GraphError(f"{graph.name}: needs at least one calibration input")
-    if not np.all(np.isfinite(inputs)):
+    if inputs is not None and not np.all(np.isfinite(inputs)):
         raise GraphError(f"{graph.name}: a calibration input is NaN or infinite")
     for node in graph.nodes:
         for what, values in (("weight", node.weight), ("bias", node.bias)):
             if values is not None and not np.all(np.isfinite(values)):
                 raise GraphError(f"{node.name}: a {what} is NaN or infinite")
-    shapes, ranges = graph.shapes(), calibrate(graph, inputs)
+    shapes, ranges = graph.shapes(), _ranges(graph, inputs, ranges or {})
     for name, (low, high) in ranges.items():
         if not np.isfinite(high - low):
             raise GraphError(f"{graph.name}: tensor {name} reaches {low}..{high} on the calibration inputs")
@@ -109,6 +115,20 @@ def quantize(graph: FloatGraph, inputs: Array, weight_bits: Mapping[str, int] | 
         beam = _best(found, sorted(live))
     best = beam[0]
     return Graph(graph.name, graph.input, best.tensors, best.nodes, graph.levels, graph.meta)
+
+
+def _ranges(graph: FloatGraph, inputs: Array | None, known: Mapping[str, Range]) -> dict[str, Range]:
+    """The range of every tensor: the known ones, what follows from them, and what the inputs show."""
+    given = spread_ranges(graph, known)
+    if inputs is not None:
+        return {**calibrate(graph, inputs), **given}
+    missing = [node.name for node in graph.nodes if node.output not in given]
+    if missing:
+        raise GraphError(
+            f"{graph.name}: nothing says which values {', '.join(missing[:5])}{' ...' if missing[5:] else ''} "
+            "can take; calibrate on inputs"
+        )
+    return given
 
 
 def _best(found: list[_Partial], live: list[str]) -> list[_Partial]:

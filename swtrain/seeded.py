@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from codegen.floatgraph import FloatGraph, FloatNode
-from codegen.ir import NEVER, Graph, Level
+from codegen.ir import Graph, Level
 from codegen.ops import Argmax
+from codegen.prune import prune
 from codegen.quantize import quantize
 
 from .models import fold_batch_norm_
@@ -47,20 +48,10 @@ def float_graph_of(
         sparsities: in percent, sparsest first.
         columns: prune whole columns: a tap leaves all filters at once.
     """
-    model = NestedModel(fold_batch_norm_(module), sparsities)
-    for name in model.names:
-        weight = model.weight(name).detach().abs().numpy()
-        matrix = weight.reshape(len(weight), -1)
-        score = np.sum(matrix, axis=0) if columns else weight.reshape(-1)
-        order, index = np.argsort(-score, kind="stable"), np.full(score.size, NEVER, np.uint8)
-        kept = [round(score.size * (1 - s / 100)) for s in sparsities]
-        for level, (start, end) in enumerate(zip([0, *kept], kept, strict=False)):
-            index[order[start:end]] = level
-        whole = np.tile(index, (len(weight), 1)) if columns else index
-        model.level_index[name] = torch.from_numpy(whole).reshape(model.level_index[name].shape)
+    model = NestedModel(fold_batch_norm_(module), (0.0,))
     nodes = [*trace(model, shape), FloatNode("argmax", Argmax(), (LOGITS,), "class")]
-    levels = tuple(Level(f"{s:g}", s) for s in sparsities)
-    return FloatGraph("net", INPUT, shape, tuple(nodes), levels, 8, 255 / 256)
+    dense = FloatGraph("net", INPUT, shape, tuple(nodes), (Level("0", 0.0),), 8, 255 / 256)
+    return prune(dense, sparsities, columns)
 
 
 def seeded_graph(
