@@ -196,6 +196,11 @@ class TrainConfig(Section):
             raise ValueError(
                 f"level_weights has {len(self.level_weights)} numbers for {len(self.levels)} levels; give one per level"
             )
+        grow = self.epochs.grow
+        if not isinstance(grow, int) and len(grow) != len(self.levels) - 1:
+            raise ValueError(
+                f"epochs.grow has {len(grow)} numbers for {len(self.levels)} levels; give one for each but the sparsest"
+            )
         if self.teacher.model and self.distill == 0:
             raise ValueError("a teacher is named, but distill is 0, so nothing follows it; set distill, such as 0.5")
         if self.targets and len(self.targets) != len(self.levels):
@@ -234,7 +239,7 @@ class TrainConfig(Section):
             "levels_from": (),
             "init": "",
             "freeze": (),
-            "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs, "qat": 0},
+            "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs, "grow": 1, "qat": 0},
             "lr": {**self.lr.model_dump(), "dense": self.teacher.lr},
         }
         seeds = [(self.seed + k) % 2**32 for k in range(self.teacher.members)]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator
 
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -25,12 +25,29 @@ class Epochs(Section):
     """Training of all weights, before any is pruned."""
     prune: Annotated[int, Field(ge=1)] = 6
     """`sequential`: gradual pruning down to the sparsest level, then training at that sparsity."""
-    grow: Annotated[int, Field(ge=1)] = 3
-    """`sequential`: training of the weights that one denser level adds, for each such level."""
+    grow: int | tuple[int, ...] = 3
+    """`sequential`: training of the weights that one denser level adds; one number for all such levels, or one each."""
     joint: Annotated[int, Field(ge=1)] = 8
     """`joint`, `hybrid`: training of all levels at once."""
     qat: Annotated[int, Field(ge=0)] = 0
     """Training of all levels with weights rounded to `qat_bits` and masks as they are, at the end; 0: none."""
+
+    @field_validator("grow", mode="plain")
+    @classmethod
+    def _check_grow(cls, value: object) -> int | tuple[int, ...]:
+        numbers = value if isinstance(value, list | tuple) else (value,)
+        whole = tuple(number for number in numbers if isinstance(number, int) and number >= 1)
+        if len(whole) < max(len(numbers), 1):
+            raise ValueError(f"must be a whole number from 1 up, or a list of them, got {value!r}")
+        return whole if isinstance(value, list | tuple) else whole[0]
+
+    @field_serializer("grow")
+    def _plain_grow(self, value: int | tuple[int, ...]) -> int | list[int]:
+        return value if isinstance(value, int) else [*value]
+
+    def grow_to(self, level: int) -> int:
+        """Epochs of growing to `level`, at least 1."""
+        return self.grow if isinstance(self.grow, int) else self.grow[level - 1]
 
 
 class LearningRates(Section):

@@ -212,7 +212,7 @@ _DENSE: dict[str, Any] = {
 
 def _dense_model(config: TrainConfig, out: Path, progress: Progress) -> NestedModel:
     """The dense model of `config`, trained in `out` unless that is done."""
-    epochs = {"epochs": config.epochs.model_dump() | {"qat": 0}}
+    epochs = {"epochs": config.epochs.model_dump() | {"grow": 1, "qat": 0}}
     own = TrainConfig.model_validate(config.to_dict() | _DENSE | epochs)
     if not (out / METRICS).exists():
         progress.note("targets: a dense model first, whose cuts are measured on held-out data")

@@ -38,7 +38,7 @@ class Sequential(Strategy):
         if levels[0] > 0:
             phases.append(Phase(f"prune to {levels[0]:g} %", "prune", 0, epochs.prune))
         for level, sparsity in enumerate(levels[1:], start=1):
-            phases.append(Phase(f"grow to {sparsity:g} %", "grow", level, epochs.grow))
+            phases.append(Phase(f"grow to {sparsity:g} %", "grow", level, epochs.grow_to(level)))
         return self.with_qat(phases)
 
     def begin_(self, phase: Phase) -> None:

@@ -127,6 +127,11 @@ def test_sequential_trains_the_new_weights_from_their_dense_values() -> None:
     assert all(changed)
 
 
+def test_every_denser_level_may_have_its_own_epochs() -> None:
+    run = Run(config_of(epochs={"dense": 1, "prune": 1, "grow": [4, 2]}))
+    assert [phase.epochs for phase in run.strategy.phases] == [1, 1, 4, 2]
+
+
 def test_new_weights_that_start_from_zero_change_nothing_yet() -> None:
     run = Run(config_of(enter="zero"))
     dense, prune, grow, _ = run.strategy.phases
