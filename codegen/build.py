@@ -163,7 +163,7 @@ def _host(target: TargetSpec) -> Toolchain:
     def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
         return [*command, "-O2", *extra, "-o", str(output), *objects]
 
-    return Toolchain("host", (*command, "-O2", *_WARNINGS, *extra), tuple(command), link, first)
+    return Toolchain("host", (*command, "-O2", *_WARNINGS, *extra), (*command, *extra), link, first)
 
 
 def _board_file(target: TargetSpec, name: str) -> Path:

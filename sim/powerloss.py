@@ -205,6 +205,22 @@ def replay(program: Program, case: str | Case) -> Machine:
     return _play(program, Case.parse(case) if isinstance(case, str) else case)
 
 
+def last_power_up(program: Program, case: str | Case) -> Machine:
+    """The machine of a case right after its last power failure; the start for `none`.
+
+    Raises:
+        ValueError: not an id.
+        NoProgress: the program is done before that.
+    """
+    machine = program.machine.fork()
+    case = Case.parse(case) if isinstance(case, str) else case
+    for point in case.points:
+        if not _advance(program, machine, case.unit, point, tear=True):
+            raise NoProgress(f"{case.id}: the program is done before the {case.unit} at which power is to fail")
+        _boot(program, machine)
+    return machine
+
+
 def verify(
     program: Program, *schedules: Schedule, final: Callable[[Machine], object], limit: int | None = None
 ) -> Verdict:

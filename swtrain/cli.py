@@ -67,6 +67,11 @@ for command in (*cli_train.COMMANDS, *cli_import.COMMANDS, *cli_plan.COMMANDS):
     help="resident: weights ordered by level, a switch is one word. image: dense weights on the LEA, a switch patches "
     "what differs. auto: for each layer what costs less.",
 )
+@click.option(
+    "--supply",
+    metavar="capacitor=F[,v_on=3.0][,v_off=1.9][,leakage=A][,boot_s=S][,boot_c=C]",
+    help="Energy buffer in SI units: steps that it pays for. [default: steps of the board's target.toml]",
+)
 @known_errors
 def emit_c(
     run: Path,
@@ -78,18 +83,27 @@ def emit_c(
     encoding: tuple[str, ...],
     optimize: str,
     switching: str,
+    supply: str | None,
 ) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import EXTERNAL, emit_project, write_project
+    from codegen.errors import DoesNotFit
     from codegen.memory import planned_bytes
     from codegen.serialize import load_graph
+    from codegen.supply import explain, fit_steps, parse_buffer
     from codegen.target import load_target
 
     graph = load_graph(run)
     names = [node.name for node in graph.nodes if node.params is not None]
     wanted = dict.fromkeys(names, next((e for e in reversed(encoding) if "=" not in e), "auto"))
     wanted |= {node: name for node, _, name in (e.rpartition("=") for e in encoding if "=" in e)}
-    project = emit_project(graph, load_target(target), backend, overlap, external, wanted, optimize, switching)
+    board = load_target(target)
+    buffer = parse_buffer(supply) if supply else None
+    planned = fit_steps(board, buffer) if buffer else board
+    try:
+        project = emit_project(graph, planned, backend, overlap, external, wanted, optimize, switching)
+    except DoesNotFit as e:
+        raise (explain(buffer, board, e) if buffer else e) from e
     write_project(project, out)
     count = len(project.graph.levels)
     table = Table(title=f"{project.graph.name} for {target}: bytes read by each level")
@@ -151,6 +165,11 @@ def build(project: Path, toolchain: str) -> None:
 @click.option("--max-latency-s", multiple=True, metavar="[LEVEL=]S", help="Limit; exit 1 when missed. Repeatable.")
 @click.option("--max-energy-j", multiple=True, metavar="[LEVEL=]J", help="Limit; exit 1 when missed. Repeatable.")
 @click.option("--min-accuracy", multiple=True, metavar="[LEVEL=]PERCENT", help="Limit; exit 1 when missed. Repeatable.")
+@click.option("--power-failures", type=click.IntRange(1), metavar="N", help="Instead: N runs with power failures.")
+@click.option("--replay", metavar="ID", help="Instead: the run with this id, such as infer:1/linear:write@1234.")
+@click.option(
+    "--gdb", type=click.IntRange(0, 65535), metavar="PORT", help="With --replay: gdb takes over at the last one."
+)
 @known_errors
 def sim_command(
     project: Path,
@@ -161,6 +180,9 @@ def sim_command(
     toolchain: str,
     energy: str,
     jobs: int | None,
+    power_failures: int | None,
+    replay: str | None,
+    gdb: int | None,
     **limits: tuple[str, ...],
 ) -> None:
     """Run a built PROJECT on the simulated MCU and report accuracy, latency and energy.
@@ -168,6 +190,20 @@ def sim_command(
     Every logit is compared with the reference. With limits, exit 1 names each one that is missed.
     """
     from codegen.build import find_build
+
+    if power_failures is not None or replay is not None:
+        from .cli_power import fail_and_compare, replay_one
+
+        if power_failures is not None and replay is not None:
+            fail("--power-failures and --replay exclude each other")
+        built = find_build(project, toolchain)
+        if replay is not None:
+            replay_one(project, built.program, replay, gdb)
+        elif power_failures is not None:
+            fail_and_compare(project, built.program, power_failures)
+        return
+    if gdb is not None:
+        fail("--gdb goes with --replay; `swtrain run ELF --gdb PORT` debugs without power failures")
     from codegen.emit import read_project
     from codegen.files import check_writable, write_atomic
 

@@ -166,6 +166,11 @@ class Device:
         """What the simulated figures rest on."""
         return [*self.machine.assumptions, *self.energy.assumptions]
 
+    @property
+    def idle(self) -> tuple[Machine, ...]:
+        """The idle machine at each level; fork it before it runs."""
+        return tuple(self._idle)
+
     def infer(self, index: int, x: Int16, level: int, expected: Int16 | None = None) -> Inference:
         """Run input `x` at `level`; with `expected` logits, compare.
 

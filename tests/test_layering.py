@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 APPLICATION = {
-    "accuracy", "calibrate", "cli", "cli_plan", "deploy", "doctor", "export", "importing", "planning", "plots",
-    "report", "run", "seeded", "show", "sweep", "targets", "terminal", "tracing",
+    "accuracy", "calibrate", "cli", "cli_plan", "cli_power", "deploy", "doctor", "export", "importing", "interrupt",
+    "planning", "plots", "report", "run", "seeded", "show", "sweep", "targets", "terminal", "tracing",
 }  # fmt: skip
 TORCH = {
     "batches", "ensemble", "evaluate", "export", "loop", "models", "nested", "optim", "parallel", "pictures", "runs",

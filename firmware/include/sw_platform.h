@@ -13,14 +13,26 @@ typedef uint32_t sw_addr_t; // 20-bit address: weights lie above 64 KB, out of r
 #define SW_LEARAM __attribute__((section(".lea")))    // SRAM shared with the LEA, not cleared
 #else
 typedef uintptr_t sw_addr_t;
+#ifdef SW_HOST_NVM // firmware/tests/power: what survives lies together
+#define SW_NVM __attribute__((section("sw_nvm")))
+#else
 #define SW_NVM
+#endif
 #define SW_NOINIT
 #define SW_LEARAM
 #endif
 
 // Everything written before it is in FRAM before anything written after it. FRAM is written in program order
 // (the cache of FRCTL_A holds what is read, SLAU367), so on the MCU it binds the compiler alone.
+#ifdef SW_HOST_NVM
+void sw_barrier(void);
+void sw_barrier_behind(const volatile uint16_t *word);
+#define SW_BARRIER() sw_barrier()
+#define SW_BARRIER_BEHIND(word) sw_barrier_behind((const volatile uint16_t *)&(word))
+#else
 #define SW_BARRIER() __asm__ volatile("" ::: "memory")
+#define SW_BARRIER_BEHIND(word) SW_BARRIER()
+#endif
 
 // Writes a 16-bit word of FRAM behind everything before it and ahead of everything after it. It is written
 // whole or not at all (sim/README.md, power failures).
@@ -28,7 +40,7 @@ typedef uintptr_t sw_addr_t;
     do {                                                                                                     \
         SW_BARRIER();                                                                                        \
         (word) = (value);                                                                                    \
-        SW_BARRIER();                                                                                        \
+        SW_BARRIER_BEHIND(word);                                                                             \
     } while (0)
 
 // Fails to compile when `condition` is false (C99 has no _Static_assert).

@@ -1,98 +1,74 @@
-"""What power failures interrupt, and what must be true afterwards: inferences and switches as `powerloss.Program`s.
-
-A case ends when the firmware falls asleep with the request answered (`sw_asleep`). Compared is the whole of FRAM:
-outputs, weights, levels, numbers and everything in between.
-"""
+"""Models whose power fails: on the simulator (`swtrain.interrupt`) and on a PC with a memory worse than FRAM."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import re
+import subprocess
+from pathlib import Path
+from unittest import mock
 
-import numpy as np
 import rig
-from rig import INFER, SWITCH, Board, Workshop, reference
+from rig import ROOT, SWITCH, Board, Workshop
 from strategies import inputs_for
 
-from codegen.delta import apply
-from codegen.emit import emit_project
-from codegen.ir import Graph
-from codegen.ops import Array
-from sim import Machine, powerloss
-
-MAX_CYCLES = 200_000_000
+from codegen.emit import CProject
+from swtrain.interrupt import Interrupted
 
 
-def fram(machine: Machine) -> bytes:
-    """All of it but the vectors."""
-    return machine.read(0x4000, 0xBF80) + machine.read(0x10000, 0x34000)
+def interrupted(shop: Workshop, project: CProject) -> Interrupted:
+    """The project on the simulator, idle at each level."""
+    board = Board(shop.program(project), project.graph)
+    idle = []
+    for level in range(len(project.graph.levels)):
+        assert board.request(SWITCH, level) == 0
+        idle.append(board.machine.fork())
+    return Interrupted(idle, inputs_for(project.graph, 4, 7)[3])
 
 
-def inference(board: Board, x: Array) -> powerloss.Program:
-    """One inference, from the request to the answer."""
-    started = board.fork()
-    started.feed(x)
-    started.put("sw_request", INFER)
-    return powerloss.Program(started.machine, "sw_asleep", MAX_CYCLES)
+class HostPower:
+    """`firmware/tests/power`: what was written since the last barrier arrives in any order and in part."""
+
+    def __init__(self, folder: Path, sources: dict[str, Path] | None = None) -> None:
+        with mock.patch.dict(os.environ, {"SW_HOST_CFLAGS": "-DSW_HOST_NVM"}):
+            main = {"boards/host/main.c": ROOT / "tests" / "power" / "main.c"}
+            self.shop = Workshop(folder, "host", {**(sources or {}), **main})
+
+    def program(self, project: CProject) -> HostProgram:
+        return HostProgram(self.shop.program(project), project)
 
 
-def switch(board: Board, level: int) -> powerloss.Program:
-    """One switch, from the request to the answer."""
-    started = board.fork()
-    started.put("sw_argument", level)
-    started.put("sw_request", SWITCH)
-    return powerloss.Program(started.machine, "sw_asleep", MAX_CYCLES)
+class HostProgram:
+    """One model to cut."""
+
+    def __init__(self, program: Path, project: CProject) -> None:
+        self.path = program
+        self.x = inputs_for(project.graph, 4, 7)[3].astype("<i2").tobytes()
+
+    def explore(self, job: str, depth: int, tries: int, seed: int = 1) -> tuple[int, list[str]]:
+        """Cut `job` at every barrier, `tries` times each, and again while it recovers; cases, and those that fail."""
+        return self._run(job, str(depth), str(tries), str(seed))
+
+    def replay(self, job: str, case: str) -> tuple[int, list[str]]:
+        """One case again."""
+        return self._run(job, "case", case)
+
+    def _run(self, job: str, *arguments: str) -> tuple[int, list[str]]:
+        command = [str(self.path), *job.split(":"), *arguments]
+        done = subprocess.run(command, input=self.x, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        text = done.stdout.decode()
+        found = re.search(r"cases (\d+) failures (\d+)", text)
+        assert found is not None
+        failing = re.findall(r"^case (.+)$", text, re.M)
+        assert len(failing) == int(found[2])
+        return int(found[1]), failing
 
 
-@dataclass(frozen=True)
-class Found:
-    """What an inference right after a power failure shows."""
-
-    whole: bool
-    right: bool
-
-
-class Switches:
-    """A model with images. After each power failure in a switch the world wants an inference, not the switch."""
-
-    def __init__(self, shop: Workshop, graph: Graph, target: rig.TargetSpec) -> None:
-        project = emit_project(graph, target, "lea", switching="image")
-        self.graph, self.project = project.graph, project
-        self.board = Board(shop.program(project), self.graph)
-        self.x = inputs_for(self.graph, 2, 9)[1]
-        self.want = [reference.logits(self.graph, self.x[None], k)[0] for k in range(len(self.graph.levels))]
-        names = [n for n in project.packed.layers if n in project.images.initial]
-        initial = project.images.initial
-        levels = range(len(self.graph.levels))
-        made = [
-            b"".join(apply(project.images, n, initial[n], 0, k).astype("<i2").tobytes() for n in names) for k in levels
-        ]
-        self.images = made
-        self.start = fram(self.board.machine).index(made[0])
-
-    def image(self, machine: Machine) -> bytes:
-        """The images, one behind the other as in `weights.S`."""
-        return fram(machine)[self.start : self.start + len(self.images[0])]
-
-    def program(self, source: int, target: int) -> powerloss.Program:
-        """A switch; whatever is interrupted, an inference is asked for at each power-up."""
-        board = self.board.fork()
-        assert board.request(SWITCH, source) == 0
-        board.feed(self.x)
-
-        def want_an_inference(machine: Machine) -> None:
-            machine.write("sw_request", INFER.to_bytes(2, "little"))
-
-        program = switch(board, target)
-        return powerloss.Program(program.machine, "sw_asleep", MAX_CYCLES, want_an_inference)
-
-    def verify(self, source: int, target: int, schedule: powerloss.Schedule) -> powerloss.Verdict:
-        """The images are whole, of the level that the device says, and logits are that level's."""
-
-        def final(machine: Machine) -> Found:
-            level = int.from_bytes(machine.read("sw_level", 2), "little")
-            logits = np.frombuffer(machine.read("sw_output"), "<i2")
-            inferred = int.from_bytes(machine.read("sw_result", 2), "little") > 0
-            right = not inferred or np.array_equal(logits, self.want[level].reshape(-1))
-            return Found(self.image(machine) == self.images[level], right)
-
-        return powerloss.verify(self.program(source, target), schedule, final=final)
+def broken(tmp_path: Path, name: str, good: str, bad: str) -> dict[str, Path]:
+    """A copy of firmware/`name` with `good` replaced, as `Workshop` takes it."""
+    text = (rig.ROOT / name).read_text()
+    assert text.count(good) == 1, f"{name} has changed: adapt this test"
+    source = tmp_path / Path(name).name
+    source.write_text(text.replace(good, bad))
+    return {name: source}

@@ -20,8 +20,13 @@
 #define TABLE .section .rodata,"a",@progbits
 #else
 #define BLOBS .section .data.rel.ro.sw,"aw",@progbits
+#ifdef SW_HOST_NVM
+#define FAR .section sw_nvm,"aw",@progbits
+#define IMAGES .section sw_image_data,"aw",@progbits
+#else
 #define FAR .section .bss,"aw",@nobits
 #define IMAGES .section .data.images,"aw",@progbits
+#endif
 #define TABLE .section .data.rel.ro.sw,"aw",@progbits
 #endif
 #endif
