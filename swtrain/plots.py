@@ -30,7 +30,7 @@ def results_page(table_file: Path) -> list[Path]:
     try:
         table: dict[str, Any] = json.loads(table_file.read_text(encoding="utf-8"))
         rows = [
-            (name, level, row["sparsity"], row["accuracy_float"], row["accuracy_device"], row["data"], row["seed"])
+            (name, level, row["sparsity"], row["accuracy_float"], row["accuracy_device"], row["data"], row["seed"], row)
             for name, levels in table.items()
             for level, row in levels.items()
         ]
@@ -42,17 +42,22 @@ def results_page(table_file: Path) -> list[Path]:
         "# Accuracy",
         "",
         f"Test split, never used for a choice. Made from `{table_file.name}`; device accuracy is that of the integer",
-        "reference, which the device repeats bit for bit.",
+        "reference, which the device repeats bit for bit. Epochs and minutes (wall clock, other work beside it",
+        "included) are those of one training of all levels of a recipe, teachers included.",
+        "",
+        "A row is made by `swtrain train --config configs/RECIPE.toml --out runs/RECIPE` and then",
+        f"`swtrain test runs/RECIPE --results {table_file.parent.name}/{table_file.name}`, which also makes this page.",
         "",
         "![accuracy over sparsity](accuracy.png)",
         "",
-        "| recipe | level | sparsity % | float % | device % | seed | data |",
-        "|---|---|---|---|---|---|---|",
+        "| recipe | level | sparsity % | float % | device % | seed | epochs | minutes | data |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, level, sparsity, floating, device, data, seed in rows:
+    for name, level, sparsity, floating, device, data, seed, row in rows:
         shown = "-" if device is None else f"{device:.2f}"
         seeds = f"mean of {', '.join(map(str, seed))}" if isinstance(seed, list) else seed
-        lines.append(f"| {name} | {level} | {sparsity:.2f} | {floating:.2f} | {shown} | {seeds} | {data} |")
+        figures = f"{sparsity:.2f} | {floating:.2f} | {shown} | {seeds} | {row.get('epochs', '-')}"
+        lines.append(f"| {name} | {level} | {figures} | {row.get('minutes', '-')} | {data} |")
     page, picture = table_file.with_name("README.md"), table_file.with_name("accuracy.png")
     write_atomic(picture, _picture(table))
     write_atomic(page, "\n".join(lines) + "\n")

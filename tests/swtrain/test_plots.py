@@ -14,13 +14,16 @@ def row(sparsity: float, device: float | None) -> dict[str, object]:
 
 
 def test_the_page_shows_every_row(tmp_path: Path) -> None:
-    table = {"a": {"60": row(60.01, 98.5), "20": row(20.0, None)}, "b": {"0": row(0, 99.0)}}
+    table = {
+        "a": {"60": row(60.01, 98.5), "20": row(20.0, None)},
+        "b": {"0": row(0, 99.0) | {"epochs": 7, "minutes": 1.5}},
+    }
     (tmp_path / "accuracy.json").write_text(json.dumps(table))
     page, picture = results_page(tmp_path / "accuracy.json")
     text = page.read_text()
-    assert "| a | 60 | 60.01 | 98.77 | 98.50 | 0 | MNIST |" in text
-    assert "| a | 20 | 20.00 | 98.77 | - | 0 | MNIST |" in text
-    assert text.count("\n| b |") == 1
+    assert "| a | 60 | 60.01 | 98.77 | 98.50 | 0 | - | - | MNIST |" in text
+    assert "| a | 20 | 20.00 | 98.77 | - | 0 | - | - | MNIST |" in text
+    assert "| b | 0 | 0.00 | 98.77 | 99.00 | 0 | 7 | 1.5 | MNIST |" in text and text.count("\n| b |") == 1
     assert picture.read_bytes().startswith(b"\x89PNG")
     before = picture.read_bytes(), page.read_bytes()
     results_page(tmp_path / "accuracy.json")
