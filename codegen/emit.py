@@ -307,6 +307,12 @@ def _manifest(plans: Plans, context: Mapping[str, Any]) -> dict[str, Any]:
         "model": graph.name,
         "target": plans.target.name,
         "digest": context["digest"],
+        "max_step_cycles": plans.target.step_cycles,
+        "longest_step": {
+            "layer": plans.schedule.longest.layer,
+            "level": plans.schedule.longest.level,
+            "predicted_cycles": round(plans.schedule.longest.cycles),
+        },
         "input": LOAD,
         "sources": context["sources"],
         "kernels": context["kernels"],

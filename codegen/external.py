@@ -58,7 +58,7 @@ class ExternalBlob:
 
     def transfers(self, level: int) -> int:
         """Commands on the bus at `level`."""
-        return sum(len(_sizes(chunk[level])) for chunk in self.runs)
+        return sum(len(transfer_sizes(chunk[level])) for chunk in self.runs)
 
     def cycles(self, level: int, memory: ExternalMemory) -> float:
         """Estimate of all its steps at `level`."""
@@ -85,10 +85,10 @@ class ExternalImage:
 
 def step_cycles(runs: Iterable[Range], memory: ExternalMemory) -> float:
     """Estimate of a step."""
-    return memory.step_cycles + sum(memory.cycles(size) for size in _sizes(runs))
+    return memory.step_cycles + sum(memory.cycles(size) for size in transfer_sizes(runs))
 
 
-def _sizes(runs: Iterable[Range]) -> list[int]:
+def transfer_sizes(runs: Iterable[Range]) -> list[int]:
     """Bytes of each transfer of a step: its entry, its list, its runs."""
     sizes = [end - first for first, end in runs]
     lists = [min(RUNS_AT_ONCE, len(sizes) - i) * RUN_BYTES for i in range(0, len(sizes), RUNS_AT_ONCE)]
@@ -161,12 +161,12 @@ def chunk_bytes(target: TargetSpec, memory: ExternalMemory) -> int:
     Raises:
         DoesNotFit: a step has no time for any byte.
     """
-    free = target.step_cycles - step_cycles([(0, 0)], memory)
+    free = target.step_budget - target.prices["step_restart"] - step_cycles([(0, 0)], memory)
     chunk = min(int(free // memory.byte_cycles) // 2 * 2, MAX_CHUNK)
     if chunk < 2:
         raise DoesNotFit(
             f"{target.name}: a step of {target.step_cycles:,} cycles is too short to read external memory, which takes "
-            f"{step_cycles([(0, 2)], memory):,.0f} cycles; raise steps.max_cycles"
+            f"{step_cycles([(0, 2)], memory):,.0f} cycles; use a larger --max-step-cycles"
         )
     return chunk
 

@@ -84,15 +84,15 @@ def plan_project(
     graph = with_images(whole, names)
     lea = plan_lea(graph, target, backend, overlap, optimize, names)
     columns = {name: choice.packed for name, choice in lea.items()}
-    images = make_images(whole, columns, names, target.step_cycles)
+    images = make_images(whole, columns, names, int(target.step_budget))
     packed = replace(pack_weights(graph, columns, encoding, target, optimize), patch_bytes=images.patch_bytes)
-    far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea), target).far_bytes
+    far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea, None, overlap), target).far_bytes
     room = target.regions["hifram"].size - far_bytes
     image = _external_image(graph, packed, target, external, room, names)
-    schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None)
+    schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None, overlap)
     memory = plan_memory(graph, schedule, packed, target)
     near = place_near(schedule, packed, low_fram_left(graph, schedule, memory, target))
-    other = plan_schedule(graph, near, target, lea, image.blobs if image else None)
+    other = plan_schedule(graph, near, target, lea, image.blobs if image else None, overlap)
     if other.taps == schedule.taps:  # the kernels for it take no SRAM that convolutions need
         packed, schedule, memory = near, other, plan_memory(graph, other, near, target)
     lint_lea(graph, schedule, target)

@@ -73,6 +73,10 @@ class ExternalMemory:
         return self.read_cycles + self.byte_cycles * size
 
 
+STEP_MARGIN = 1.1
+"""By how much a step may take longer than the cost model expects."""
+
+
 @dataclass(frozen=True)
 class TargetSpec:
     """Memory, clock and planning constants of a board.
@@ -110,6 +114,8 @@ class TargetSpec:
                 raise TargetError(
                     f"{self.name}: reserve of {used} B exceeds region {name} of {self.regions[name].size} B"
                 )
+        if self.step_cycles < 1:
+            raise TargetError(f"{self.name}: steps of at most {self.step_cycles} cycles; use a positive number")
         if self.external is not None and self.external.ucbrw < MIN_UCBRW:
             raise TargetError(
                 f"{self.name}: external memory at UCBRW = {self.external.ucbrw} is faster than the DMA; use at least "
@@ -121,6 +127,15 @@ class TargetSpec:
         return self.joules["cycle"] * work.cycles(self.prices, overlap) + self.joules["lea"] * work.lea_cycles(
             self.prices
         )
+
+    def restart_cycles(self, work: Work, overlap: bool = False) -> float:
+        """Expected cycles from a reboot to the record of a step that does `work`."""
+        return self.prices["step_restart"] + work.cycles(self.prices, overlap)
+
+    @property
+    def step_budget(self) -> float:
+        """Expected cycles that a step may take, so that it stays within `step_cycles` where it takes longer."""
+        return self.step_cycles / STEP_MARGIN
 
     @property
     def lea_words(self) -> int:
@@ -149,11 +164,14 @@ def boards() -> list[str]:
 
 
 @cache
-def load_target(name: str) -> TargetSpec:
+def load_target(name: str, max_step_cycles: int | None = None) -> TargetSpec:
     """The board called `name`.
 
+    Args:
+        max_step_cycles: what a step may take from a reboot to its record, instead of the board's own figure.
+
     Raises:
-        TargetError: unknown board, or a target.toml that lacks a key or contradicts itself.
+        TargetError: unknown board, a target.toml that lacks a key or contradicts itself, no positive number of cycles.
     """
     path = firmware_dir() / "boards" / name / "target.toml"
     if name not in boards():
@@ -172,7 +190,7 @@ def load_target(name: str) -> TargetSpec:
             data["ram_code"],
             reserve["fram_bytes"],
             reserve.get("lea_stack_bytes", 0),
-            data["steps"]["max_cycles"],
+            data["steps"]["max_cycles"] if max_step_cycles is None else max_step_cycles,
             _prices(data),
             data["energy"],
             _external(data),

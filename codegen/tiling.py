@@ -1,13 +1,12 @@
 """`Schedule`: which layers run, in which restartable steps, and what scratch they need.
 
-A step reads buffers that it does not write. Its size is bounded by the target's `steps.max_cycles`, the work
-that a power failure may repeat. Estimated cycles here size steps and nothing else; reported cycles are
-simulated.
+A step reads buffers that it does not write. From a reboot to its record it may take the target's `step_cycles`, the
+work that a power failure may repeat. Layers size their steps by the cost model, and `check_steps` holds them to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +14,36 @@ import numpy as np
 from .errors import DoesNotFit, GraphError, UnsupportedOp
 from .external import ExternalBlob
 from .ir import Graph
-from .layers import KINDS, LOAD, STORE, FetchWeights, Layer, LeaLayer, Load, Store, check_chunks, cpu_kind, lea_kind
+from .layers import (
+    KINDS,
+    LOAD,
+    STORE,
+    FetchWeights,
+    Layer,
+    LeaLayer,
+    Load,
+    Step,
+    Store,
+    check_chunks,
+    cpu_kind,
+    lea_kind,
+)
 from .layers.base import extent
 from .ops import Argmax, Flatten
 from .packing import PackedModel
 from .target import TargetSpec
 
 TAP_BYTES, ACC_BYTES = 4, 4
-MAX_STEPS = 2**16 - 1
+MAX_STEPS, MAX_TAPS = 2**16 - 1, 2**16 - 1
+
+
+@dataclass(frozen=True)
+class LongestStep:
+    """The layer and the level of a step, and its expected cycles after a reboot."""
+
+    layer: str
+    level: int
+    cycles: float
 
 
 @dataclass(frozen=True)
@@ -32,6 +53,7 @@ class Schedule:
     Attributes:
         taps, acc: entries of `sw_taps` and `sw_acc`.
         ram_code: bytes of kernels that run from SRAM.
+        longest: the step that is expected to take longest after a reboot.
 
     Raises:
         GraphError: the steps of a layer do not cover its outputs exactly once.
@@ -41,6 +63,7 @@ class Schedule:
     taps: int
     acc: int
     ram_code: int
+    longest: LongestStep
 
     def check(self, graph: Graph) -> None:
         """Verify that the steps of every layer cover each output exactly once."""
@@ -65,8 +88,11 @@ def plan_schedule(
     target: TargetSpec,
     lea: Mapping[str, LeaLayer] | None = None,
     external: Mapping[str, ExternalBlob] | None = None,
+    overlap: bool = True,
 ) -> Schedule:
     """Cut every layer into steps; those in `lea` run there, weights in `external` are fetched first.
+
+    `overlap`: CPU and DMA work while the LEA runs.
 
     Raises:
         UnsupportedOp: no kernel for an operator.
@@ -77,8 +103,31 @@ def plan_schedule(
             raise UnsupportedOp(
                 f"{tensor.name}: shape {tensor.shape} is neither (features,) nor (channels, height, width)"
             )
-    layers = [Load().layer(graph)]
     lea, external = lea or {}, external or {}
+    layers = _layers(graph, packed, target, lea, external, MAX_TAPS)
+    scratch = _scratch(graph, layers, target)
+    if any(KINDS[layer.kind].scratch(graph, layer).taps > scratch[0] for layer in layers):
+        # filters in pieces take longer: shorter steps, which need no more sums
+        layers = _layers(graph, packed, target, lea, external, scratch[0])
+        scratch = _scratch(graph, layers, target)
+    steps = sum(layer.step_count for layer in layers)
+    if steps > MAX_STEPS:
+        raise DoesNotFit(f"{graph.name}: {steps:,} steps, the progress word counts {MAX_STEPS:,}; use larger steps")
+    schedule = Schedule(tuple(layers), *scratch, check_steps(graph, layers, target, scratch[0], overlap))
+    schedule.check(graph)
+    return schedule
+
+
+def _layers(
+    graph: Graph,
+    packed: PackedModel,
+    target: TargetSpec,
+    lea: Mapping[str, LeaLayer],
+    external: Mapping[str, ExternalBlob],
+    taps: int,
+) -> list[Layer]:
+    """Every layer in its order, with `taps` entries of `sw_taps`."""
+    layers = [Load().layer(graph, target)]
     fused = {choice.pool.name for choice in lea.values() if choice.pool}
     for node in graph.nodes:
         if node.name in fused:
@@ -93,16 +142,43 @@ def plan_schedule(
             layers.append(lea_kind(node.name, node.op).layer(graph, node, lea[node.name]))
         else:
             kind = cpu_kind(node.name, node.op)
-            layers.append(kind.plan(graph, node, packed.layers.get(node.name), target))
+            layers.append(kind.plan(graph, node, packed.layers.get(node.name), target, taps))
     layers.append(Store().layer(graph))
     if len({layer.name for layer in layers}) != len(layers):
         raise UnsupportedOp(f"{graph.name}: two layers have one name; rename a node (none may be {LOAD} or {STORE})")
-    steps = sum(layer.step_count for layer in layers)
-    if steps > MAX_STEPS:
-        raise DoesNotFit(f"{graph.name}: {steps:,} steps, the progress word counts {MAX_STEPS:,}; use larger steps")
-    schedule = Schedule(tuple(layers), *_scratch(graph, layers, target))
-    schedule.check(graph)
-    return schedule
+    return layers
+
+
+def check_steps(graph: Graph, layers: Sequence[Layer], target: TargetSpec, taps: int, overlap: bool) -> LongestStep:
+    """The step that takes longest from a reboot to its record.
+
+    Raises:
+        DoesNotFit: it is too long; steps are as short as their layer allows.
+    """
+    longest = LongestStep("", 0, 0.0)
+    for layer in layers:
+        kind = KINDS[layer.kind]
+        for level, steps in enumerate(layer.steps):
+            alike = {_likeness(layer, step): step for step in steps}
+            for step in alike.values():
+                work = kind.restart_work(graph, layer, level, step, target, taps)
+                cycles = target.restart_cycles(work, overlap)
+                if cycles > longest.cycles:
+                    longest = LongestStep(layer.name, level, cycles)
+    if longest.cycles > target.step_budget:
+        cycles = longest.cycles * target.step_cycles / target.step_budget
+        raise DoesNotFit(
+            f"{longest.layer}: its smallest step may take {cycles:,.0f} cycles at level "
+            f"{graph.levels[longest.level].name}, {target.step_cycles:,} are allowed between a reboot and the record "
+            f"of a step; use a smaller layer or a larger --max-step-cycles"
+        )
+    return longest
+
+
+def _likeness(layer: Layer, step: Step) -> tuple[object, ...]:
+    """Steps of one likeness take equally long; those of packed columns and of fetched runs differ by their channels."""
+    size = (step.channels[1] - step.channels[0], step.rows[1] - step.rows[0], step.cols and step.cols[1] - step.cols[0])
+    return step.channels if layer.lea or layer.fetch else size
 
 
 def _scratch(graph: Graph, layers: list[Layer], target: TargetSpec) -> tuple[int, int, int]:

@@ -34,6 +34,8 @@ from .errors import SwtrainError
 _ENCODINGS = ("csr", "block", "bitmap")
 """Those that any mask allows."""
 
+_STEP_CYCLES = 256_000
+"""Power does not fail meanwhile, and some filters are longer than any product's should be."""
 _LIMIT_CYCLES = 4_000_000_000
 _LINE = re.compile(rb"(#CAL [a-z]+(?: [0-9A-F]{4})*) \*([0-9A-F]{4})")
 
@@ -54,6 +56,7 @@ class Program:
 
 def programs(target: TargetSpec) -> Iterator[Program]:
     """Every network on the CPU in each encoding, and on the LEA with and without overlap."""
+    target = replace(target, step_cycles=_STEP_CYCLES)
     for graph in graphs():
         for encoding in ("auto", *_ENCODINGS):
             chosen: str | dict[str, str] = "auto"

@@ -14,7 +14,7 @@ import click
 from rich.table import Table
 
 from . import __version__, cli_import, cli_plan, cli_train
-from .terminal import OutPath, bar, bar_after, console, fail, known_errors
+from .terminal import OutPath, bar, bar_after, console, fail, known_errors, max_step_cycles
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,6 +72,7 @@ for command in (*cli_train.COMMANDS, *cli_import.COMMANDS, *cli_plan.COMMANDS):
     metavar="capacitor=F[,v_on=3.0][,v_off=1.9][,leakage=A][,boot_s=S][,boot_c=C]",
     help="Energy buffer in SI units: steps that it pays for. [default: steps of the board's target.toml]",
 )
+@max_step_cycles
 @known_errors
 def emit_c(
     run: Path,
@@ -84,6 +85,7 @@ def emit_c(
     optimize: str,
     switching: str,
     supply: str | None,
+    max_step_cycles: int | None,
 ) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import EXTERNAL, emit_project, write_project
@@ -93,11 +95,11 @@ def emit_c(
     from codegen.supply import explain, fit_steps, parse_buffer
     from codegen.target import load_target
 
+    board = load_target(target, max_step_cycles)
     graph = load_graph(run)
     names = [node.name for node in graph.nodes if node.params is not None]
     wanted = dict.fromkeys(names, next((e for e in reversed(encoding) if "=" not in e), "auto"))
     wanted |= {node: name for node, _, name in (e.rpartition("=") for e in encoding if "=" in e)}
-    board = load_target(target)
     buffer = parse_buffer(supply) if supply else None
     planned = fit_steps(board, buffer) if buffer else board
     try:
@@ -129,6 +131,11 @@ def emit_c(
     if project.image is not None:
         outside = ", ".join(project.image.blobs)
         console.print(f"weights in external memory ({out / EXTERNAL}): {outside}", highlight=False)
+    longest = project.schedule.longest
+    console.print(
+        f"longest step, reboot included: {longest.layer}, {longest.cycles:,.0f} of {planned.step_cycles:,} cycles",
+        highlight=False,
+    )
     console.print(f"C project in {out}; next: swtrain build {out}", highlight=False)
 
 

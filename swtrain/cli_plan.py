@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from .terminal import OutPath, bar, console, known_errors
+from .terminal import OutPath, bar, console, known_errors, max_step_cycles
 
 
 @click.command()
@@ -20,10 +20,18 @@ from .terminal import OutPath, bar, console, known_errors
 @click.option("--overlap/--no-overlap", default=True, help="CPU and DMA work while the LEA runs [default: overlap].")
 @click.option("--simulate/--no-simulate", default=True, help="Build and simulate one input beside [default: simulate].")
 @click.option("--break-even/--no-break-even", default=True, help="Sparsity from which sparse is cheaper than dense.")
+@max_step_cycles
 @click.option("--json", "as_json", type=OutPath(), help="Write all figures.")
 @known_errors
 def plan(
-    run: Path, target: str, optimize: str, overlap: bool, simulate: bool, break_even: bool, as_json: Path | None
+    run: Path,
+    target: str,
+    optimize: str,
+    overlap: bool,
+    simulate: bool,
+    break_even: bool,
+    max_step_cycles: int | None,
+    as_json: Path | None,
 ) -> None:
     """Show, for each layer of RUN, the chosen back end and encoding, the runner-up, and where sparsity pays."""
     from codegen.files import write_atomic
@@ -33,7 +41,7 @@ def plan(
 
     from .planning import break_evens, layer_rows, simulated_cycles
 
-    board = load_target(target)
+    board = load_target(target, max_step_cycles)
     plans = plan_project(load_graph(run), board, overlap=overlap, optimize=optimize)
     measured = None
     if simulate:
@@ -42,6 +50,12 @@ def plan(
     rows = layer_rows(plans, measured)
     console.print(_choices(rows, [v.name for v in plans.graph.levels], f"{plans.graph.name} on {board.name}"))
     report: dict[str, Any] = {"model": plans.graph.name, "optimize": optimize, "layers": rows}
+    longest = plans.schedule.longest
+    report["longest_step"] = {"layer": longest.layer, "level": longest.level, "cycles": round(longest.cycles)}
+    console.print(
+        f"longest step, reboot included: {longest.layer}, {longest.cycles:,.0f} of {board.step_cycles:,} cycles",
+        highlight=False,
+    )
     if break_even:
         weighted = [n for n in plans.graph.nodes if n.params is not None]
         report["break_even"] = []

@@ -58,6 +58,14 @@ def fail(message: str) -> NoReturn:
     raise click.ClickException(message)
 
 
+max_step_cycles = click.option(
+    "--max-step-cycles",
+    type=click.IntRange(min=1),
+    help="What a step may take from a reboot to the record of its progress [default: the board's, 64000 = 4 ms].",
+)
+"""Option of the commands that plan."""
+
+
 @contextmanager
 def bar_after(seconds: float) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr as soon as the work has taken ``seconds``, fed with (done, total)."""

@@ -14,7 +14,7 @@ from ..errors import GraphError
 from ..ir import Params
 from ..ops import Array
 from . import bitmap, block, channel, csr, dense, pattern, row
-from .base import RowLayer
+from .base import RowLayer, row_starts
 from .kernels import dot_kernel, has_near_kernel, kernel_unit, taps_kernel
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "encode",
     "has_near_kernel",
     "kernel_unit",
+    "row_starts",
     "taps_kernel",
 ]
 

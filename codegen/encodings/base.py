@@ -171,6 +171,19 @@ def runs(packed: RowLayer) -> list[Run]:
     return found
 
 
+def row_starts(packed: RowLayer) -> list[tuple[int, int]]:
+    """Bytes from the first weight, and from the first byte of the index, to each row."""
+    if not packed.counts.shape[1]:
+        return [(packed.weight_size * packed.cols * row, 0) for row in range(packed.rows)]
+    starts, weights, index = [], 0, 0
+    for row in range(packed.rows):
+        starts.append((weights, index))
+        counts = [int(n) for n in packed.counts[0 if packed.shared else row]]
+        weights += packed.weight_size * sum(counts)
+        index += 0 if packed.shared else sum(packed.run_index_bytes(n) for n in counts)
+    return starts
+
+
 def stored(weights: Array, weight_bits: int) -> Array:
     """`weights` in the type that they are stored in.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..external import ExternalBlob
     from ..memory import MemoryPlan
     from .columns import LeaLayer
+    from .cuts import Cut
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class Layer:
         kind: the runtime function that does it.
         x, y: tensors read and written; storage aliases (flatten) are resolved by the memory plan.
         steps: for each level, all steps in order.
-        rows_per_step: output rows (conv2d) or outputs (fully connected) of one step.
+        rows_per_step: outputs of one step of a fully connected layer.
+        cut: of an image into steps, for the kinds that cut it by `cuts.py`.
+        mark_shift: the place of every 2^mark_shift-th row of packed weights is listed; `None`: of none.
         node: the node of the graph, `None` for load and store.
         packed: its weights, if any.
         lea: how it runs on the LEA, `None` on the CPU.
@@ -60,6 +63,8 @@ class Layer:
     lea: LeaLayer | None = None
     fetch: ExternalBlob | None = None
     more: tuple[str, ...] = ()
+    cut: Cut | None = None
+    mark_shift: int | None = None
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -128,16 +133,13 @@ class LayerKind:
     kernels: ClassVar[tuple[str, ...]] = ()
     board_sources: ClassVar[tuple[str, ...]] = ()
     reads_often: ClassVar[bool] = False
-    descriptor_bytes: ClassVar[int] = 96
+    descriptor_bytes: ClassVar[int] = 112
     far_x: ClassVar[bool] = False
     far_y: ClassVar[bool] = False
 
-    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
-        """Cut `node` into steps for the CPU: one for each channel, unless the kind says otherwise."""
-        if node.op.weighted:
-            raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
-        y = graph.tensors[node.output]
-        return Layer(node.name, self.kind, node.input, y.name, by_channel(graph, y), node=node)
+    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec, taps: int) -> Layer:
+        """Cut `node` into steps for the CPU, each within `target.step_budget` if one can be; `taps`: of `sw_taps`."""
+        raise UnsupportedOp(f"{node.name}: no kernel for {node.op.kind}")
 
     def kernels_of(self, layer: Layer) -> tuple[str, ...]:
         """Kernels that `layer` needs."""
@@ -160,6 +162,13 @@ class LayerKind:
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """Primitives of one inference at `level`; their prices are in `target.toml`."""
+        raise NotImplementedError
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """At most what lies between a reboot and the record of `step`: preparation, the way to it, and the step.
+
+        Nothing of the memory plan is known: tensors lie where they are slowest to reach, with every border.
+        """
         raise NotImplementedError
 
     def table_words(self, layer: Layer) -> int:
@@ -187,6 +196,7 @@ def common(emission: Emission, layer: Layer) -> dict[str, Any]:
         "op": layer.node.op if layer.node else None,
         "steps": layer.step_count,
         "rows_per_step": layer.rows_per_step,
+        "cut": layer.cut.c if layer.cut else "",
         "x": f"sw_arena + {x.data}",
         "x_words": graph.tensors[layer.x].size,
         "x_pitch": x.pitch,
@@ -199,15 +209,24 @@ def common(emission: Emission, layer: Layer) -> dict[str, Any]:
     }
 
 
-def border_work(buffer: Buffer) -> Work:
-    """Writing the zeros around the channels of an image (`sw_image_clear_border`)."""
+def border_work(buffer: Buffer, channels: int | None = None) -> Work:
+    """Writing the zeros around all channels of an image, or some (`sw_image_clear_border`)."""
     top, left, bottom, right = buffer.border
     work = Work()
     if any(buffer.border):
         between = buffer.shape[1] - 1 if left + right else 0
         runs = between + (top + left > 0) + (bottom + right > 0)
         words = buffer.plane - buffer.shape[1] * buffer.shape[2]
-        work.add(buffer.shape[0], border_channel=1, border_run=runs, border_word=words)
+        often = buffer.shape[0] if channels is None else channels
+        work.add(often, border_channel=1, border_run=runs, border_word=words)
+    return work
+
+
+def block_work(layer: Layer, level: int) -> Work:
+    """Finding the block of each step (`sw_image_block`)."""
+    assert layer.cut is not None
+    work, steps = Work(), len(layer.steps[level])
+    work.add(steps, block=1, block_part=int(layer.cut.per_channel > 1))
     return work
 
 
@@ -216,11 +235,10 @@ def extent(tensor: Tensor) -> tuple[int, int]:
     return (tensor.shape[0], tensor.shape[1]) if len(tensor.shape) == 3 else (tensor.shape[0], 1)
 
 
-def by_channel(graph: Graph, tensor: Tensor) -> tuple[tuple[Step, ...], ...]:
-    """At every level a step for each channel; one for all of a flat tensor."""
-    channels, rows = extent(tensor)
-    steps = tuple(Step((c, c + 1), (0, rows)) for c in range(channels))
-    return (steps if len(tensor.shape) == 3 else (Step((0, channels), (0, 1)),),) * len(graph.levels)
+def size_of(step: Step, width: int) -> tuple[int, int, int]:
+    """Channels, rows and columns of a step of an image of `width` columns."""
+    first, end = step.cols or (0, width)
+    return step.channels[1] - step.channels[0], step.rows[1] - step.rows[0], end - first
 
 
 def first_window(emission: Emission, layer: Layer) -> int:

@@ -75,19 +75,24 @@ class Conv2dLea(LeaKind):
         found = fused_pool(graph, node)
         for pool in (found, None) if found else (None,):
             apart = graph.tensors[found.output].size * target.prices["avgpool_2x2"] if found and not pool else 0.0
+            border = border_work(image_buffer(graph, pool.output if pool else node.output), 1)
             for family in _families(graph, node, pool):
                 best: list[tuple[float, Tiling, Work]] = []
+                cut = rows
                 for level in range(len(graph.levels)):
                     most = max(g.counts[level] for g in packed.groups)
                     offers = [t for t in family if t.words(most) <= target.lea_words and t.legal]
+                    cuts = [_cut_rows(node.op, t, pool, packed, level, border, rows, target, overlap) for t in offers]
+                    offers = [t for t, n in zip(offers, cuts, strict=True) if n]
                     works = [_work(node.op, t, pool, packed, level, target.lea_words, False) for t in offers]
                     priced = [(w.cycles(target.prices, overlap), t, w) for w, t in zip(works, offers, strict=True)]
-                    best += [min(priced, key=lambda p: p[0])] if priced else []
+                    if not priced:
+                        break
+                    best.append(min(priced, key=lambda p: p[0]))
+                    # smaller groups for shorter steps: the matrix stays for those that share its taps
+                    cut = min(cut, _cut_rows(node.op, best[-1][1], pool, packed, level, border, rows, target, overlap))
                 if len(best) < len(graph.levels):
                     continue
-                # smaller groups for shorter steps: the matrix stays for those that share its taps
-                step = max(cycles / t.count for cycles, t, _ in best) / len(packed.groups)
-                cut = max(int(rows * target.step_cycles // step), 1) if step > target.step_cycles else rows
                 cycles, tilings, kept = zip(*best, strict=True)
                 joules = tuple(target.energy(w, overlap) for w in kept)
                 yield LeaLayer(node.name, self.kind, packed, cut, 0, tilings, pool, cycles, joules, apart)
@@ -118,6 +123,17 @@ class Conv2dLea(LeaKind):
         work = _work(layer.node.op, tiling, pool, layer.packed, level, plan.lea_words, y.arena == FAR)
         work.include(1, border_work(y).counts)
         return work
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """Filters may be resident, the matrix is gathered again, the output lies above 64 KB."""
+        assert layer.node is not None and isinstance(layer.node.op, Conv2d) and layer.lea is not None
+        assert isinstance(layer.packed, ColumnLayer)
+        group = next(g for g in layer.packed.groups if g.first == step.channels[0])
+        border = border_work(image_buffer(graph, layer.y), 1)
+        return _restart(
+            layer.node.op, layer.lea.tilings[level], layer.lea.pool, layer.packed, level, border, group.counts[level],
+            group.rows, len(layer.packed.groups), target.lea_words,
+        )  # fmt: skip
 
     def overrun(self, layer: Layer) -> int:
         """An odd output row gets a column more, which may start behind the image; merged rows end with a window."""
@@ -151,43 +167,97 @@ class Conv2dLea(LeaKind):
         }
 
 
-def _work(op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, room: int, far: bool) -> Work:
-    """All tiles at `level`, with `room` words of LEA RAM; `far`: the output lies above 64 KB."""
-    work = Work()
+@dataclass(frozen=True)
+class _Filters:
+    """Where filters lie at a level: all in LEA RAM (`resident`), else two at a time (`both`), else one."""
+
+    stored: int
+    resident: bool
+    both: bool
+
+
+def _filters(tiling: Tiling, packed: ColumnLayer, level: int, room: int) -> _Filters:
     counts = [g.counts[level] for g in packed.groups]
     left = room - BLOCK_WORDS - tiling.rows * tiling.cols * (2 + max(counts))
     stored = sum(n * g.rows for n, g in zip(counts, packed.groups, strict=True))
-    resident, both = stored <= left, 2 * max(counts) <= left
-    work.add(1, conv_layer=1, conv_group=len(counts))
-    if resident:
-        work.add(1, fetch=sum(g.rows for g in packed.groups), fetch_word=stored)
-    ph, pw = _pool_size(pool)
+    return _Filters(stored, stored <= left, 2 * max(counts) <= left)
+
+
+def _prepare(packed: ColumnLayer, filters: _Filters, groups: int) -> Work:
+    """What comes before the first step, with the rows in so many groups."""
+    work = Work()
+    work.add(1, conv_layer=1, conv_group=groups)
+    if filters.resident:
+        work.add(1, fetch=sum(g.rows for g in packed.groups), fetch_word=filters.stored)
+    return work
+
+
+def _restart(
+    op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, border: Work, count: int, rows: int,
+    groups: int, room: int,
+) -> Work:  # fmt: skip
+    """A step of `rows` filters of `count` taps on the largest tile, after a reboot."""
+    filters = _filters(tiling, packed, level, room)
+    work = _prepare(packed, filters, groups)
+    work.add(1, tile=1, conv_group=groups)  # the way to the tile and to the filters of the group
+    work.include(rows, border.counts)
+    _tile(work, 1, op, tiling, pool, packed, filters, (tiling.rows, tiling.cols), count, True, rows, True)
+    return work
+
+
+def _cut_rows(
+    op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, border: Work, rows: int,
+    target: TargetSpec, overlap: bool,
+) -> int:  # fmt: skip
+    """Filters of the largest step within the target's budget, at most `rows`; 0: one is too many."""
+    count, outputs = max(g.counts[level] for g in packed.groups), sum(g.rows for g in packed.groups)
+
+    def fits(n: int) -> bool:
+        groups = -(-outputs // n)
+        work = _restart(op, tiling, pool, packed, level, border, count, n, groups, target.lea_words)
+        return target.restart_cycles(work, overlap) <= target.step_budget
+
+    return next((n for n in range(rows, 0, -1) if fits(n)), 0)
+
+
+def _work(op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, room: int, far: bool) -> Work:
+    """All tiles at `level`, with `room` words of LEA RAM; `far`: the output lies above 64 KB."""
+    filters = _filters(tiling, packed, level, room)
+    work = _prepare(packed, filters, len(packed.groups))
     steps: dict[tuple[int, bool, int], int] = {}  # groups alike: taps, whether they gather, rows
-    for i, (n, group) in enumerate(zip(counts, packed.groups, strict=True)):
+    for i, group in enumerate(packed.groups):
         before = packed.groups[i - 1]
         gathers = i == 0 or group.taps is not before.taps or group.base != before.base
-        key = (n, gathers, group.rows)
+        key = (group.counts[level], gathers, group.rows)
         steps[key] = steps.get(key, 0) + 1
     for rows, cols, often in tiling.tiles():
-        columns, results = rows * cols, (rows // ph) * (cols // pw)
-        clip = {"clip_call": 1.0, "clip_row": float(rows // ph), _clip(pool.op if pool else None): float(results)}
-        if far:
-            clip |= {"store_far": float(1 if cols // pw == cols else rows // ph), "store_far_word": float(results)}
-        for (n, gathers, filters), alike in steps.items():
-            tiles = often * alike
-            work.add(tiles, tile=1)
-            if gathers:
-                work.add(tiles, **_gather(op, tiling, n - len(packed.constants), rows, cols))
-            fetch = {"fetch": 1.0, "fetch_word": float(n)} if not resident else {}
-            work.add(tiles, **fetch, **clip)  # the first fetch and the last clip have no command to hide behind
-            beside = clip | (fetch if both else {})
-            if not both:
-                work.add(tiles * (filters - 1), **fetch)
-            accesses = columns + (n if fetch and both else 0) + (2 * results if far else 0)
-            work.commands.append(Command(tiles, n, columns, {}, 0))
-            if filters > 1:
-                work.commands.append(Command(tiles * (filters - 1), n, columns, beside, accesses))
+        for (n, gathers, outputs), alike in steps.items():
+            _tile(work, often * alike, op, tiling, pool, packed, filters, (rows, cols), n, gathers, outputs, far)
     return work
+
+
+def _tile(
+    work: Work, tiles: int, op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, filters: _Filters,
+    size: tuple[int, int], n: int, gathers: bool, outputs: int, far: bool,
+) -> None:  # fmt: skip
+    """Add `tiles` steps of `outputs` filters of `n` taps on tiles of `size`."""
+    (rows, cols), (ph, pw) = size, _pool_size(pool)
+    columns, results = rows * cols, (rows // ph) * (cols // pw)
+    clip = {"clip_call": 1.0, "clip_row": float(rows // ph), _clip(pool.op if pool else None): float(results)}
+    if far:
+        clip |= {"store_far": float(1 if cols // pw == cols else rows // ph), "store_far_word": float(results)}
+    work.add(tiles, tile=1)
+    if gathers:
+        work.add(tiles, **_gather(op, tiling, n - len(packed.constants), rows, cols))
+    fetch = {"fetch": 1.0, "fetch_word": float(n)} if not filters.resident else {}
+    work.add(tiles, **fetch, **clip)  # the first fetch and the last clip have no command to hide behind
+    beside = clip | (fetch if filters.both else {})
+    if not filters.both:
+        work.add(tiles * (outputs - 1), **fetch)
+    accesses = columns + (n if fetch and filters.both else 0) + (2 * results if far else 0)
+    work.commands.append(Command(tiles, n, columns, {}, 0))
+    if outputs > 1:
+        work.commands.append(Command(tiles * (outputs - 1), n, columns, beside, accesses))
 
 
 def _gather(op: Conv2d, tiling: Tiling, taps: int, rows: int, cols: int) -> dict[str, float]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..cost import Work
 from ..errors import GraphError
-from ..external import ExternalBlob
+from ..external import ExternalBlob, transfer_sizes
 from ..ir import Graph, Node
+from ..target import TargetSpec
 from .base import Emission, Layer, LayerKind, Step
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ class FetchWeights(LayerKind):
             "index": list(emission.packed.layers).index(b.node),
             "chunk": b.chunk,
         }
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """The transfers of the chunk."""
+        assert layer.fetch is not None
+        work = Work()
+        sizes = transfer_sizes(layer.fetch.runs[step.channels[0] // layer.fetch.chunk][level])
+        work.add(1, external_step=1, external_read=len(sizes), external_byte=sum(sizes))
+        return work
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """Transfers of the runs that the level reads, cut where a chunk ends."""

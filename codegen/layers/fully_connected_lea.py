@@ -42,9 +42,20 @@ class FullyConnectedLea(LeaKind):
         works = [_work(packed, level, target.lea_words) for level in range(levels)]
         cycles = tuple(w.cycles(target.prices, overlap) for w in works)
         joules = tuple(target.energy(w, overlap) for w in works)
-        per_tile = cycles[-1] / max(-(-len(node.params.bias) // tile), 1)
-        cut = min(max(int(target.step_cycles // per_tile), 1) * tile, rows)
-        yield LeaLayer(node.name, self.kind, packed, cut, tile, (), None, cycles, joules)
+
+        def fits(tiles: int) -> bool:
+            work = _restart(packed, most, tiles * tile, target.lea_words)
+            return target.restart_cycles(work, overlap) <= target.step_budget
+
+        cut = next((n * tile for n in range(-(-rows // tile), 0, -1) if fits(n)), 0)
+        if cut:
+            yield LeaLayer(node.name, self.kind, packed, min(cut, rows), tile, (), None, cycles, joules)
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """Inputs are gathered again."""
+        assert isinstance(layer.packed, ColumnLayer)
+        group = next(g for g in layer.packed.groups if g.first == step.channels[0])
+        return _restart(layer.packed, group.counts[level], group.rows, target.lea_words)
 
     def layer(self, graph: Graph, node: Node, lea: LeaLayer) -> Layer:
         """A step for each group."""
@@ -63,20 +74,33 @@ class FullyConnectedLea(LeaKind):
 
 def _work(packed: ColumnLayer, level: int, room: int) -> Work:
     """All tiles at `level`, with `room` words of LEA RAM."""
-    work, tile = Work(), packed.tile
+    work = Work()
     work.add(1, fc_layer=1)
     for group, members in packed.lists():
         n = group.counts[level]
         work.add(1, gather_element=n)
-        words = n * tile
-        shared = max(2 * words - (room - BLOCK_WORDS - 2 * tile - n), 0)  # fetched when nothing runs
-        clip = {"clip_call": 1.0, "clip_row": 1.0, "clip": float(tile)}
-        own = {"fetch": 1.0, "fetch_word": float(words - shared)}
         for i in members:
-            tiles = -(-packed.groups[i].rows // tile)
-            last = packed.groups[i].rows - (tiles - 1) * tile
-            work.add(1, fc_group=1, **own, **(clip | {"clip": float(last)}))
-            work.add(tiles, **({"fetch": 1, "fetch_word": shared} if shared else {}))
-            work.commands.append(Command(1, n, tile, {}, 0))
-            work.commands.append(Command(tiles - 1, n, tile, own | clip, words - shared + tile))
+            _group(work, n, packed.groups[i].rows, packed.tile, room)
     return work
+
+
+def _restart(packed: ColumnLayer, count: int, rows: int, room: int) -> Work:
+    """A step of `rows` outputs from `count` inputs, after a reboot."""
+    work = Work()
+    work.add(1, fc_layer=1, gather_element=count)
+    _group(work, count, rows, packed.tile, room)
+    return work
+
+
+def _group(work: Work, n: int, rows: int, tile: int, room: int) -> None:
+    """Add the tiles of a group of `rows` outputs from `n` inputs."""
+    words = n * tile
+    shared = max(2 * words - (room - BLOCK_WORDS - 2 * tile - n), 0)  # fetched when nothing runs
+    clip = {"clip_call": 1.0, "clip_row": 1.0, "clip": float(tile)}
+    own = {"fetch": 1.0, "fetch_word": float(words - shared)}
+    tiles = -(-rows // tile)
+    last = rows - (tiles - 1) * tile
+    work.add(1, fc_group=1, **own, **(clip | {"clip": float(last)}))
+    work.add(tiles, **({"fetch": 1, "fetch_word": shared} if shared else {}))
+    work.commands.append(Command(1, n, tile, {}, 0))
+    work.commands.append(Command(tiles - 1, n, tile, own | clip, words - shared + tile))

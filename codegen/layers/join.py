@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..buffers import Buffer
+from ..buffers import Buffer, image_buffer
 from ..cost import Work
 from ..ir import Graph, Node
 from ..ops import Add, Concat
 from ..ops.join import ALIGN
 from ..packing import Packed
 from ..target import TargetSpec
-from .base import Emission, Layer, LayerKind, Step, border_work, extent
+from .base import Emission, Layer, LayerKind, Step, block_work, border_work, size_of
+from .cuts import Cut, cut_image, cut_steps
 
 if TYPE_CHECKING:
     from ..memory import MemoryPlan
 
 
 class AddLayer(LayerKind):
-    """A step is some channels."""
+    """A step is some channels, or a part of one."""
 
     kind = "add"
     ops = (Add,)
@@ -28,14 +28,17 @@ class AddLayer(LayerKind):
     kernels = ("sw_add_s16_cpu", "sw_mul_u16", "sw_load_u16")
     far_x = far_y = True
 
-    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
+    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec, taps: int) -> Layer:
         """As many channels as a step may take."""
-        y = graph.tensors[node.output]
-        channels, rows = extent(y)
-        most = _channels(y.shape, target)
-        steps = tuple(Step((c, min(c + most, channels)), (0, rows)) for c in range(0, channels, most))
-        levels = len(graph.levels)
-        return Layer(node.name, self.kind, node.input, y.name, (steps,) * levels, most, node, more=node.inputs[1:])
+        shape = _shape(graph, node.output)
+        cut = _cut(graph, node, target)
+        steps = (cut_steps(shape, cut),) * len(graph.levels)
+        return Layer(node.name, self.kind, node.input, node.output, steps, 0, node, more=node.inputs[1:], cut=cut)
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """Nothing is prepared."""
+        assert layer.node is not None
+        return _block(graph, layer.node, *size_of(step, _shape(graph, layer.y)[2]))
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
         """Both terms."""
@@ -50,7 +53,7 @@ class AddLayer(LayerKind):
 
 
 class ConcatLayer(LayerKind):
-    """A step is some channels of one input."""
+    """A step is some channels of one input, or a part of one."""
 
     kind = "concat"
     ops = (Concat,)
@@ -58,17 +61,21 @@ class ConcatLayer(LayerKind):
     kernels = AddLayer.kernels
     far_x = far_y = True
 
-    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
+    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec, taps: int) -> Layer:
         """As many channels as a step may take; each input starts with a step of its own."""
-        y = graph.tensors[node.output]
-        most, first, steps = _channels(y.shape, target), 0, []
+        cut = _cut(graph, node, target)
+        first, steps = 0, list[Step]()
         for name in node.inputs:
-            channels, rows = extent(graph.tensors[name])
-            end = first + channels
-            steps += [Step((c, min(c + most, end)), (0, rows)) for c in range(first, end, most)]
-            first = end
+            shape = _shape(graph, name)
+            steps += cut_steps(shape, cut, first)
+            first += shape[0]
         levels = (tuple(steps),) * len(graph.levels)
-        return Layer(node.name, self.kind, node.input, y.name, levels, most, node, more=node.inputs[1:])
+        return Layer(node.name, self.kind, node.input, node.output, levels, 0, node, more=node.inputs[1:], cut=cut)
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """Nothing is prepared but the way to the input."""
+        assert layer.node is not None
+        return _block(graph, layer.node, *size_of(step, _shape(graph, layer.y)[2]))
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
         """All parts."""
@@ -83,9 +90,32 @@ class ConcatLayer(LayerKind):
         return _work(layer, level, plan, layer.node.op.shift_of(len(layer.reads)))
 
 
-def _channels(shape: tuple[int, ...], target: TargetSpec) -> int:
-    """Channels of one step: the work of a step, or one."""
-    return min(max(int(target.step_cycles // (prod(shape[1:]) * target.prices["add_word"])), 1), shape[0])
+def _shape(graph: Graph, tensor: str) -> tuple[int, int, int]:
+    """Of a tensor as an image; a flat one has channels of one element."""
+    shape = graph.tensors[tensor].shape
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[0], 1, 1)
+
+
+def _cut(graph: Graph, node: Node, target: TargetSpec) -> Cut:
+    """As many channels as a step may take, or a part of one."""
+    shape = _shape(graph, node.output)
+
+    def cycles(channels: int, rows: int, cols: int) -> float:
+        return target.restart_cycles(_block(graph, node, channels, rows, cols))
+
+    return cut_image(shape, cycles, target.step_budget, shape[0])
+
+
+def _block(graph: Graph, node: Node, channels: int, rows: int, cols: int) -> Work:
+    """At most what a step takes: all channels have gaps, and scales differ where they may."""
+    work = border_work(image_buffer(graph, node.output), channels)
+    assert isinstance(node.op, Add | Concat)
+    shifts = node.op.shifts if isinstance(node.op, Add) else node.op.shift_of(len(node.inputs))
+    gaps = len(graph.tensors[node.output].shape) == 3
+    work.add(1, add_layer=1, block=1, block_part=1)
+    work.add(channels if gaps else 1, add_call=1, add_row=rows)
+    work.add(channels * rows * cols, **{"add_word" if any(shifts) else "add_equal_word": 1})
+    return work
 
 
 def _work(layer: Layer, level: int, plan: MemoryPlan, shifts: Sequence[int]) -> Work:
@@ -95,6 +125,7 @@ def _work(layer: Layer, level: int, plan: MemoryPlan, shifts: Sequence[int]) -> 
     sides = [(plan.buffer(x), s) for x, s in zip(layer.reads, shifts, strict=True)]
     parts = [(sides, channels)] if layer.kind == "add" else [([side], side[0].shape[0]) for side in sides]
     work = border_work(y)
+    work.include(1, block_work(layer, level).counts)
     work.add(1, add_layer=1)
     for inputs, count in parts:
         gaps = any(b.plane != height * width for b in (y, *(b for b, _ in inputs)))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..buffers import image_buffer
+from ..column import SHIFT
 from ..cost import Work
-from ..encodings import RowLayer, dot_kernel, kernel_unit, taps_kernel
+from ..encodings import RowLayer, dot_kernel, kernel_unit, row_starts, taps_kernel
 from ..encodings.offers import row_work
 from ..ir import Graph, Node
 from ..ops import Conv2d, FullyConnected
 from ..packing import Packed
 from ..target import TargetSpec
-from .base import Emission, Layer, LayerKind, Scratch, Step, border_work, c_int, first_window
+from .base import Emission, Layer, LayerKind, Scratch, Step, block_work, border_work, c_int, first_window, size_of
+from .cuts import cut_image, cut_steps, most
 
 if TYPE_CHECKING:
     from ..buffers import Buffer
@@ -19,15 +22,20 @@ if TYPE_CHECKING:
 
 _MAX_OUTPUTS = 64
 """Of a step of a fully connected layer: each has a sum in `sw_acc`."""
+_SEEK_SHARE = 16
+"""Finding a row after a reboot may take one part in so many of a step; else places of rows are listed."""
+_MARK_WORDS = 4
+"""Of `sw_mark_t` (sw_layers.h)."""
 
 
 class _CpuLayer(LayerKind):
     reads_often = True
 
     def table_words(self, layer: Layer) -> int:
-        """The biases, and the table of patterns."""
+        """The biases, the table of patterns, and the places of rows."""
         assert isinstance(layer.packed, RowLayer) and layer.node is not None and layer.node.params is not None
-        return 2 * layer.node.params.bias.size + layer.packed.table_words
+        marks = _MARK_WORDS * len(_marks(layer.packed, layer.mark_shift))
+        return 2 * layer.node.params.bias.size + layer.packed.table_words + marks
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
         """Weights, biases, clip, and the copy of the input in LEA RAM."""
@@ -41,8 +49,9 @@ class _CpuLayer(LayerKind):
             "requant": f"{{{params.shift}, {c_int(y.lo)}, {y.hi}}}",
             "rows": len(params.bias),
             "bias": [int(b) for b in params.bias],
-            "steps_per_channel": layer.step_count // len(params.bias),
             "weights": _packed(packed, emission.blob(layer)),
+            "marks": _marks(packed, layer.mark_shift),
+            "mark_shift": layer.mark_shift or 0,
             "patterns": _patterns(packed, layer, x),
             "taps": taps_kernel(packed),
             "dot": dot_kernel(packed),
@@ -50,7 +59,7 @@ class _CpuLayer(LayerKind):
 
 
 class Conv2dLayer(_CpuLayer):
-    """A step is some output rows of one channel."""
+    """A step is some output rows of one channel, or a part of one."""
 
     kind = "conv2d"
     ops = (Conv2d,)
@@ -65,15 +74,28 @@ class Conv2dLayer(_CpuLayer):
         assert isinstance(layer.packed, RowLayer)
         return (*self.kernels, taps_kernel(layer.packed))
 
-    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
+    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec, taps: int) -> Layer:
         """As many output rows as a step may take."""
         assert isinstance(packed, RowLayer)
-        channels, height, width = graph.tensors[node.output].shape
-        window = packed.max_row_entries() * target.prices["conv2d_tap"] + target.prices["conv2d_window"]
-        rows = min(max(int(target.step_cycles // (width * window)), 1), height)
-        blocks = [(r, min(r + rows, height)) for r in range(0, height, rows)]
-        steps = tuple(Step((c, c + 1), b) for c in range(channels) for b in blocks)
-        return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
+        y, last, shift = image_buffer(graph, node.output), len(graph.levels) - 1, _mark_shift(packed, target)
+        resume = _resume(graph, node, packed, shift, target)
+
+        def cycles(_: int, rows: int, cols: int) -> float:
+            work = _filter(graph, node, packed, last, rows, cols, taps)
+            work.include(1, resume.counts)
+            return target.restart_cycles(work)
+
+        cut = cut_image(y.shape, cycles, target.step_budget)
+        steps = (cut_steps(y.shape, cut),) * len(graph.levels)
+        return Layer(node.name, self.kind, node.input, y.name, steps, 0, node, packed, cut=cut, mark_shift=shift)
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """The input may be staged, the filter is looked for and unpacked."""
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None
+        _, rows, cols = size_of(step, graph.tensors[layer.y].shape[2])
+        work = _filter(graph, layer.node, layer.packed, level, rows, cols, taps)
+        work.include(1, _resume(graph, layer.node, layer.packed, layer.mark_shift, target).counts)
+        return work
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
         """The window, gaps included, and the input channels of each group."""
@@ -90,6 +112,7 @@ class Conv2dLayer(_CpuLayer):
         """Filters are unpacked once, or once for each row of windows if they are longer than `sw_taps`."""
         assert isinstance(layer.packed, RowLayer) and layer.node is not None
         work = border_work(plan.buffer(layer.y))
+        work.include(1, block_work(layer, level).counts)
         work.include(1, row_work(graph, layer.node, layer.packed, level).counts)
         rows, height, width = graph.tensors[layer.y].shape
         longest = layer.packed.entries(level) // rows
@@ -109,7 +132,8 @@ class Conv2dLayer(_CpuLayer):
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """The taps of a filter, one more so that a filter that fits is seen to end, and a row of sums."""
         assert isinstance(layer.packed, RowLayer) and layer.node is not None
-        return Scratch(layer.packed.max_row_entries() + 1, graph.tensors[layer.y].shape[2])
+        assert layer.cut is not None
+        return Scratch(layer.packed.max_row_entries() + 1, layer.cut.cols)
 
 
 class FullyConnectedLayer(_CpuLayer):
@@ -125,14 +149,26 @@ class FullyConnectedLayer(_CpuLayer):
         assert isinstance(layer.packed, RowLayer)
         return (*self.kernels, dot_kernel(layer.packed))
 
-    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec) -> Layer:
+    def plan(self, graph: Graph, node: Node, packed: Packed | None, target: TargetSpec, taps: int) -> Layer:
         """As many outputs as a step may take."""
         assert isinstance(packed, RowLayer) and node.params is not None
         (outputs,) = graph.tensors[node.output].shape
-        cycles = packed.max_row_entries() * target.prices["dot_csr"] + 1
-        rows = min(max(int(target.step_cycles // cycles), 1), outputs, _MAX_OUTPUTS)
-        steps = tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows))
-        return Layer(node.name, self.kind, node.input, node.output, (steps,) * len(graph.levels), rows, node, packed)
+        last, shift = len(graph.levels) - 1, _mark_shift(packed, target)
+        resume = target.restart_cycles(_resume(graph, node, packed, shift, target))
+
+        def fits(rows: int) -> bool:
+            return resume + _dots(node, packed, last, rows).cycles(target.prices, overlap=False) <= target.step_budget
+
+        rows = most(min(outputs, _MAX_OUTPUTS), fits)
+        steps = (tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows)),) * len(graph.levels)
+        return Layer(node.name, self.kind, node.input, node.output, steps, rows, node, packed, mark_shift=shift)
+
+    def restart_work(self, graph: Graph, layer: Layer, level: int, step: Step, target: TargetSpec, taps: int) -> Work:
+        """The input may be staged, the first row is looked for."""
+        assert isinstance(layer.packed, RowLayer) and layer.node is not None
+        work = _dots(layer.node, layer.packed, level, step.channels[1] - step.channels[0])
+        work.include(1, _resume(graph, layer.node, layer.packed, layer.mark_shift, target).counts)
+        return work
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """A dot product for each output."""
@@ -145,6 +181,71 @@ class FullyConnectedLayer(_CpuLayer):
     def scratch(self, graph: Graph, layer: Layer) -> Scratch:
         """A sum for each output of a step."""
         return Scratch(acc=layer.rows_per_step)
+
+
+def _mark_shift(packed: RowLayer, target: TargetSpec) -> int | None:
+    """How many rows apart places are listed, as a power of two; `None` where a search from the first is short."""
+    row = _seek(packed, 1).cycles(target.prices, overlap=False)
+    rows = max(int(target.step_budget / _SEEK_SHARE / row), 1)
+    return None if packed.rows <= rows else rows.bit_length() - 1
+
+
+def _marks(packed: RowLayer, shift: int | None) -> list[tuple[int, int]]:
+    """Places of every 2^shift-th row."""
+    return [] if shift is None else row_starts(packed)[:: 1 << shift]
+
+
+def _seek(packed: RowLayer, rows: int) -> Work:
+    """Going past `rows` rows to find the next."""
+    work = Work()
+    work.add(rows, seek_row=1, seek_run=packed.counts.shape[1] or 1)
+    return work
+
+
+def _resume(graph: Graph, node: Node, packed: RowLayer, shift: int | None, target: TargetSpec) -> Work:
+    """What comes before a step after a reboot: a copy of the input, and a search for the row."""
+    work = _seek(packed, packed.rows if shift is None else 1 << shift)
+    words = image_buffer(graph, node.input).words
+    if words <= target.lea_words:
+        work.add(1, stage=1, stage_word=words)
+    work.add(1, **{"conv2d_layer" if isinstance(node.op, Conv2d) else "dot_layer": 1})
+    return work
+
+
+def _longest(packed: RowLayer, level: int) -> int:
+    """Weights of the longest row at `level`, padding included."""
+    counts = packed.counts
+    return int(counts[:, : level + 1].sum(axis=1).max()) if counts.shape[1] else packed.cols
+
+
+def _shifts(node: Node) -> int:
+    """1 if sums are shifted by other than the 15 bits for which there is a kernel."""
+    return int(node.params is not None and node.params.shift != SHIFT)
+
+
+def _filter(graph: Graph, node: Node, packed: RowLayer, level: int, rows: int, cols: int, taps: int) -> Work:
+    """One block of the longest filter: it is unpacked once, or in pieces for every row if `taps` can't hold it."""
+    read_as = {"row": "dense", "channel": "block"}.get(packed.encoding, packed.encoding)
+    work, entries = border_work(image_buffer(graph, node.output), 1), _longest(packed, level)
+    pieces, times = (1, 1) if entries < taps else (-(-(entries + 1) // taps), rows)
+    positions = (level + 1) * packed.run_bytes if read_as == "bitmap" else 0
+    work.add(times, **{f"unpack_{read_as}": entries, "unpack_bitmap_byte": positions})
+    work.add(1, conv2d_filter=1, block=1, block_part=1, conv2d_row=rows * pieces, conv2d_window=rows * cols * pieces)
+    work.add(rows * cols, conv2d_tap=entries)
+    work.add(rows * cols, requant=_shifts(node))
+    return work
+
+
+def _dots(node: Node, packed: RowLayer, level: int, rows: int) -> Work:
+    """Dot products of the longest row."""
+    read_as = {"row": "dense", "channel": "block"}.get(packed.encoding, packed.encoding)
+    work, entries = Work(), _longest(packed, level)
+    blocks = entries / packed.unit if read_as == "block" else 0.0
+    positions = (level + 1) * packed.run_bytes if read_as == "bitmap" else 0
+    runs = packed.counts.shape[1]
+    work.add(rows, dot_output=1, requant=_shifts(node), seek_run=runs, **{f"dot_{read_as}": entries})
+    work.add(rows, dot_block_unit=blocks, dot_bitmap_byte=positions)
+    return work
 
 
 def _packed(packed: RowLayer, blob: int) -> dict[str, int]:

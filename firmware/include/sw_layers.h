@@ -21,6 +21,25 @@ typedef struct {
     uint8_t top, left, bottom, right;
 } sw_image_t;
 
+// How an image is cut into steps: `channels` whole ones each, or `per_channel` steps for each channel, of
+// `rows` whole rows or of `cols` columns of one row.
+typedef struct {
+    uint16_t channels, rows, cols;
+    uint16_t per_channel;
+} sw_cut_t;
+
+// What one step makes of an image.
+typedef struct {
+    uint16_t channel, channels;
+    uint16_t row, rows;
+    uint16_t col, cols;
+} sw_block_t;
+
+// Where a row of packed weights starts: bytes from the first weight and from the first byte of the index.
+typedef struct {
+    uint32_t weights, index;
+} sw_mark_t;
+
 // Packed weights of a layer, see FORMAT.md. `counts` and `index` are byte offsets into the blob.
 typedef struct {
     uint16_t blob;        // index into sw_blobs
@@ -34,6 +53,8 @@ typedef struct {
     uint32_t counts;
     uint32_t index;
     const uint16_t *patterns; // see sw_unpack_t, or null
+    const sw_mark_t *marks;   // of every 2^mark_shift-th row, for the way back after a reboot, or null
+    uint8_t mark_shift;
 } sw_packed_t;
 
 // A copy of the input at the start of sw_lea_ram, made before the first step of a layer; `words` is 0 without
@@ -44,7 +65,7 @@ typedef struct {
 } sw_stage_t;
 
 // `x` is the first element of the first window, padding included; its rows are `x_pitch` and its channels
-// `x_plane` apart. A step is `rows_per_step` output rows of one output channel.
+// `x_plane` apart. A step is a block of one output channel.
 typedef struct {
     const int16_t *x;
     uint16_t x_pitch, x_plane;
@@ -56,7 +77,7 @@ typedef struct {
     sw_requant_t requant;
     uint16_t kernel_h, kernel_w, stride_h, stride_w;
     uint16_t group_filters, group_words; // filters that read the same channels; those channels in words
-    uint16_t rows_per_step, steps_per_channel;
+    sw_cut_t cut;
 } sw_conv2d_t;
 
 // A step is `rows_per_step` outputs, the last one of a layer what is left of `rows`.
@@ -123,11 +144,12 @@ typedef struct {
     int16_t lo, hi;
 } sw_fully_connected_lea_t;
 
-// A step is one channel. `kernel` is sw_avgpool_s16_cpu or sw_maxpool_s16_cpu.
+// A step is a block of one channel. `kernel` is sw_avgpool_s16_cpu or sw_maxpool_s16_cpu.
 typedef struct {
     const int16_t *x;
     uint16_t x_plane;
     sw_image_t y;
+    sw_cut_t cut;
     void (*kernel)(const int16_t *x, int16_t *y, const sw_pool_t *pool);
     sw_pool_t pool;
 } sw_pool_layer_t;
@@ -140,35 +162,37 @@ typedef struct {
     int16_t factor;
 } sw_term_t;
 
-// A step is `channels_per_step` channels, the last one what is left. Terms are not the same struct.
+// A step is a block. Terms are not the same struct.
 typedef struct {
     sw_term_t a, b;
     sw_image_t y;
-    uint16_t channels_per_step;
+    sw_cut_t cut;
     int16_t lo, hi;
 } sw_add_layer_t;
 
-// A step is `channels_per_step` channels of one part, the last one of each what is left.
+// A step is a block of one part.
 typedef struct {
     const sw_term_t *parts;
     sw_image_t y;
-    uint16_t channels_per_step;
+    sw_cut_t cut;
     int16_t lo, hi;
 } sw_concat_t;
 
-// A step is one channel: y = clip(x, lo, hi).
+// A step is a block of one channel: y = clip(x, lo, hi).
 typedef struct {
     const int16_t *x;
     uint16_t x_pitch, x_plane;
     sw_image_t y;
+    sw_cut_t cut;
     int16_t lo, hi;
 } sw_relu_t;
 
-// A step is one channel of the flat `x`, copied into the image `y`. A network's input enters through it, so
-// that whoever writes sw_input can't change an inference under way.
+// A step is a block of one channel of the flat `x`, copied into the image `y`. A network's input enters
+// through it, so that whoever writes sw_input can't change an inference under way.
 typedef struct {
     const int16_t *x;
     sw_image_t y;
+    sw_cut_t cut;
 } sw_load_t;
 
 // A step is one chunk of a blob in external memory, copied into the working buffer to which sw_blobs leads.
@@ -219,12 +243,18 @@ void sw_store_step(const void *layer, uint16_t step, uint16_t level);
 sw_addr_t sw_place_address(const sw_place_t *place);
 int16_t *sw_place_near(const sw_place_t *place);
 
-// Writes the border of zeros of `image`. Repeating it is harmless.
-void sw_image_clear_border(const sw_image_t *image);
+// Writes the border of zeros of some channels of `image`. Repeating it is harmless.
+void sw_image_clear_border(const sw_image_t *image, uint16_t first, uint16_t channels);
 
-// y = clip(a + b, bounds) of some channels, each from the given one on; b == a: of a alone.
-void sw_add_channels(const sw_term_t *a, uint16_t a_first, const sw_term_t *b, uint16_t b_first,
-                     const sw_image_t *y, uint16_t y_first, uint16_t channels, const int16_t *bounds);
+// The block of `step` of an image of so many channels, rows and columns.
+void sw_block_of_step(const sw_cut_t *cut, uint16_t channels, uint16_t height, uint16_t width, uint16_t step,
+                      sw_block_t *block);
+// The same of `image`; the first block of a channel writes its border.
+void sw_image_block(const sw_cut_t *cut, const sw_image_t *image, uint16_t step, sw_block_t *block);
+
+// y = clip(a + b, bounds) of a block; b == a: of a alone. Channels of y count from `y_first`.
+void sw_add_block(const sw_term_t *a, const sw_term_t *b, const sw_image_t *y, uint16_t y_first,
+                  const sw_block_t *block, const int16_t *bounds);
 
 // Copies a layer's input to sw_lea_ram if the plan says so.
 void sw_stage_load(const sw_stage_t *stage);

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Residual sum: some channels a step.
+// Residual sum: some channels a step, or a part of one.
 #include "sw_layers.h"
 
-// Bytes from the first element of a tensor to that of a channel.
-static sw_addr_t channel_at(const sw_place_t *place, uint16_t plane, uint16_t channel) {
-    return sw_place_address(place) + 2 * sw_mul_u16(plane, channel);
+// Address of the block's first element, in channel `channel` of a tensor.
+static sw_addr_t start(const sw_place_t *place, uint16_t channel, uint16_t plane, uint16_t pitch,
+                       const sw_block_t *block) {
+    return sw_place_address(place) + 2 * sw_mul_u16(plane, channel) + 2 * sw_mul_u16(pitch, block->row) +
+           2 * (uint32_t)block->col;
 }
 
-void sw_add_channels(const sw_term_t *a, uint16_t a_first, const sw_term_t *b, uint16_t b_first,
-                     const sw_image_t *y, uint16_t y_first, uint16_t channels, const int16_t *bounds) {
+void sw_add_block(const sw_term_t *a, const sw_term_t *b, const sw_image_t *y, uint16_t y_first,
+                  const sw_block_t *block, const int16_t *bounds) {
     sw_add_t add;
-    add.a = channel_at(&a->data, a->plane, a_first);
-    add.b = channel_at(&b->data, b->plane, b_first);
-    add.y = channel_at(&y->data, y->plane, y_first);
+    uint16_t channels = block->channels;
+    add.a = start(&a->data, block->channel, a->plane, a->pitch, block);
+    add.b = start(&b->data, block->channel, b->plane, b->pitch, block);
+    add.y = start(&y->data, y_first + block->channel, y->plane, y->pitch, block);
     add.a_factor = a->factor;
     add.b_factor = b == a ? 0 : b->factor;
     add.lo = bounds[0];
     add.hi = bounds[1];
-    uint16_t size = y->width * y->height;
+    uint16_t size = block->cols * block->rows;                      // of whole channels unless one is cut
     if (a->plane == size && b->plane == size && y->plane == size) { // all channels lie without gaps
         add.width = size * channels;
         add.height = 1;
@@ -25,11 +28,11 @@ void sw_add_channels(const sw_term_t *a, uint16_t a_first, const sw_term_t *b, u
         sw_add_s16_cpu(&add);
         return;
     }
-    add.width = y->width;
-    add.height = y->height;
-    add.a_skip = 2 * (a->pitch - y->width);
-    add.b_skip = 2 * (b->pitch - y->width);
-    add.y_skip = 2 * (y->pitch - y->width);
+    add.width = block->cols;
+    add.height = block->rows;
+    add.a_skip = 2 * (a->pitch - block->cols);
+    add.b_skip = 2 * (b->pitch - block->cols);
+    add.y_skip = 2 * (y->pitch - block->cols);
     while (channels--) {
         sw_add_s16_cpu(&add);
         add.a += 2 * (uint32_t)a->plane;
@@ -40,16 +43,14 @@ void sw_add_channels(const sw_term_t *a, uint16_t a_first, const sw_term_t *b, u
 
 void sw_add_prepare(const void *desc, uint16_t level) {
     (void)level;
-    const sw_add_layer_t *layer = desc;
-    sw_image_clear_border(&layer->y);
+    (void)desc;
 }
 
 void sw_add_step(const void *desc, uint16_t step, uint16_t level) {
     (void)level;
     const sw_add_layer_t *layer = desc;
-    uint16_t first = step * layer->channels_per_step;
-    uint16_t channels = layer->y.channels - first;
-    if (channels > layer->channels_per_step) channels = layer->channels_per_step;
+    sw_block_t block;
+    sw_image_block(&layer->cut, &layer->y, step, &block);
     const int16_t bounds[] = {layer->lo, layer->hi};
-    sw_add_channels(&layer->a, first, &layer->b, first, &layer->y, first, channels, bounds);
+    sw_add_block(&layer->a, &layer->b, &layer->y, 0, &block, bounds);
 }

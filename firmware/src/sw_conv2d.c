@@ -75,29 +75,27 @@ void sw_conv2d_prepare(const void *desc, uint16_t level) {
     (void)level;
     const sw_conv2d_t *layer = desc;
     sw_stage_load(&layer->stage);
-    sw_image_clear_border(&layer->y);
     sw_cursor_reset(&state.cursor, &layer->weights);
     state.filter = NO_FILTER;
 }
 
 void sw_conv2d_step(const void *desc, uint16_t step, uint16_t level) {
     const sw_conv2d_t *layer = desc;
-    uint16_t filter = step / layer->steps_per_channel;
-    uint16_t first = (step % layer->steps_per_channel) * layer->rows_per_step;
-    uint16_t last = first + layer->rows_per_step;
-    if (last > layer->y.height) last = layer->y.height;
+    sw_block_t block;
+    sw_image_block(&layer->cut, &layer->y, step, &block);
+    uint16_t filter = block.channel;
 
     int32_t bias = layer->bias[filter] * ((int32_t)1 << layer->requant.shift);
     int16_t *channel = sw_place_near(&layer->y.data) + (uint16_t)(filter * layer->y.plane);
-    const int16_t *x = layer->x;
+    const int16_t *x = layer->x + (uint16_t)(block.col * layer->stride_w);
     if (layer->group_filters < layer->y.channels)
         x += (uint16_t)((filter / layer->group_filters) * layer->group_words);
     sw_conv_row_t row;
     row.step = 2 * layer->stride_w;
-    row.count = layer->y.width;
+    row.count = block.cols;
     row.taps = sw_taps;
     row.acc = sw_acc;
-    for (uint16_t oy = first; oy < last; oy++) {
+    for (uint16_t oy = block.row; oy < block.row + block.rows; oy++) {
         row.x = x + (uint16_t)(oy * layer->stride_h * layer->x_pitch);
         row.init = &bias;
         row.init_step = 0;
@@ -115,10 +113,10 @@ void sw_conv2d_step(const void *desc, uint16_t step, uint16_t level) {
             row.init_step = 4;
             sw_conv2d_taps_s16_cpu(&row);
         }
-        int16_t *y = channel + (uint16_t)(oy * layer->y.pitch);
+        int16_t *y = channel + (uint16_t)(oy * layer->y.pitch) + block.col;
         if (layer->requant.shift == 15)
-            sw_requant15_s16_cpu(sw_acc, y, layer->y.width, &layer->requant);
+            sw_requant15_s16_cpu(sw_acc, y, block.cols, &layer->requant);
         else
-            sw_requant_s16_cpu(sw_acc, y, layer->y.width, &layer->requant);
+            sw_requant_s16_cpu(sw_acc, y, block.cols, &layer->requant);
     }
 }

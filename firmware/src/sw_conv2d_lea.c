@@ -58,7 +58,6 @@ void sw_conv2d_lea_prepare(const void *desc, uint16_t level) {
         if (count > most) most = count;
         weights += sw_mul_u16(count, group->rows);
     }
-    sw_image_clear_border(&layer->y);
     state.tile = &layer->tiles[level];
     state.largest = (uint16_t)sw_mul_u16(state.tile->rows, state.tile->cols);
     state.step = 0;
@@ -73,26 +72,38 @@ void sw_conv2d_lea_prepare(const void *desc, uint16_t level) {
     if (state.resident) load_filters(columns, level);
 }
 
-// Makes `state` belong to `step`: mostly the one after the last.
-static void seek(const sw_conv2d_lea_t *layer, uint16_t step, uint16_t level) {
+// Makes `state` belong to `step` after a reboot.
+static void jump(const sw_conv2d_lea_t *layer, uint16_t step, uint16_t level) {
     const sw_columns_t *columns = &layer->columns;
-    if (step < state.step) {
-        state.step = state.row = state.col = state.group = 0;
-        state.filter = state.filters;
-        state.taps = 0;
-    }
-    for (; state.step < step; state.step++) {
-        const sw_column_group_t *group = &columns->groups[state.group];
-        if (state.resident) state.filter += (uint16_t)sw_mul_u16(group->counts[level], group->rows);
-        if (++state.group < columns->group_count) continue;
-        state.group = 0;
-        state.filter = state.filters;
-        state.taps = 0;
-        state.col += state.tile->cols;
-        if (state.col < layer->width) continue;
-        state.col = 0;
-        state.row += state.tile->rows;
-    }
+    uint16_t tile = step / columns->group_count;
+    uint16_t across = (layer->width - 1) / state.tile->cols + 1;
+    uint16_t down = tile / across;
+    state.step = step;
+    state.group = step - tile * columns->group_count;
+    state.col = (tile - down * across) * state.tile->cols;
+    state.row = layer->height; // a level with fewer tiles
+    if (down <= (layer->height - 1) / state.tile->rows) state.row = down * state.tile->rows;
+    state.taps = 0;
+    state.filter = state.filters;
+    if (!state.resident) return;
+    for (const sw_column_group_t *group = columns->groups; group < &columns->groups[state.group]; group++)
+        state.filter += (uint16_t)sw_mul_u16(group->counts[level], group->rows);
+}
+
+// The same from the step before: the next group, or the next tile.
+static void advance(const sw_conv2d_lea_t *layer, uint16_t level) {
+    const sw_columns_t *columns = &layer->columns;
+    const sw_column_group_t *group = &columns->groups[state.group];
+    state.step++;
+    if (state.resident) state.filter += (uint16_t)sw_mul_u16(group->counts[level], group->rows);
+    if (++state.group < columns->group_count) return;
+    state.group = 0;
+    state.filter = state.filters;
+    state.taps = 0;
+    state.col += state.tile->cols;
+    if (state.col < layer->width) return;
+    state.col = 0;
+    if (state.row < layer->height) state.row += state.tile->rows;
 }
 
 static void fill_matrix(const sw_conv2d_lea_t *layer, const sw_column_group_t *group, uint16_t rows,
@@ -142,7 +153,10 @@ static uint16_t at_most(uint16_t value, uint16_t limit) {
 void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
     const sw_conv2d_lea_t *layer = desc;
     const sw_columns_t *columns = &layer->columns;
-    seek(layer, step, level);
+    if (step == state.step + 1)
+        advance(layer, level);
+    else if (step != state.step)
+        jump(layer, step, level);
     if (state.row >= layer->height) return; // a level with fewer tiles
     const sw_column_group_t *group = &columns->groups[state.group];
     uint16_t rows = at_most(state.tile->rows, layer->height - state.row);
@@ -155,6 +169,7 @@ void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
     if (!state.resident) sw_fetch_s16_dma(filter, from, count);
 
     const sw_image_t *image = &layer->y;
+    if (state.row == 0 && state.col == 0) sw_image_clear_border(image, group->first, group->rows);
     uint16_t row = layer->pool_h == 1 ? state.row : state.row >> 1;
     uint16_t col = layer->pool_w == 1 ? state.col : state.col >> 1;
     uint16_t far = image->data.arena; // arena 0 can be reached by the CPU

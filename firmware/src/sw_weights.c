@@ -64,7 +64,19 @@ void sw_cursor_next(sw_cursor_t *cursor, const sw_packed_t *packed) {
 }
 
 void sw_cursor_seek(sw_cursor_t *cursor, const sw_packed_t *packed, uint16_t row) {
-    if (row < cursor->row) sw_cursor_reset(cursor, packed);
+    uint16_t first = 0; // the last row before it whose place is listed
+    if (packed->marks) first = (row >> packed->mark_shift) << packed->mark_shift;
+    if (row < cursor->row || cursor->row < first) {
+        sw_cursor_reset(cursor, packed);
+        if (first) {
+            const sw_mark_t *mark = &packed->marks[row >> packed->mark_shift];
+            cursor->row = first;
+            cursor->weights += mark->weights;
+            cursor->index += mark->index;
+            if (!packed->shared)
+                cursor->counts += sw_mul_u16(first, sw_run_count(packed) * packed->count_bytes);
+        }
+    }
     while (cursor->row < row) {
         sw_skip_runs(cursor, packed, sw_run_count(packed));
         sw_cursor_next(cursor, packed);

@@ -148,7 +148,7 @@ def test_layers_give_way_until_the_lists_of_taps_fit() -> None:
         shape = (16, chain.last.shape[0], 5, 5)
         index = rng.choice([0, 1, NEVER], shape, p=[0.1, 0.1, 0.8])
         chain.add(Conv2d((5, 5), (1, 1), (2, 2, 2, 2)), make_params(rng.integers(-90, 90, shape), index), 0, 100)
-    target = replace(TARGET, step_cycles=8000)
+    target = replace(TARGET, step_cycles=20000)
     chosen = plan_lea(chain.graph(), target)
     words = sum(c.packed.table_words for c in chosen.values())
     assert words <= (target.regions["fram"].size - target.fram_reserve) // 3 // 2

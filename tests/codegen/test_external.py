@@ -171,7 +171,7 @@ def test_skipping_pays() -> None:
 
 
 def test_a_step_too_short_for_the_bus_is_refused() -> None:
-    with pytest.raises(DoesNotFit, match=r"a step of 900 cycles is too short .* raise steps.max_cycles"):
+    with pytest.raises(DoesNotFit, match=r"a step of 900 cycles is too short .* use a larger --max-step-cycles"):
         chunk_bytes(replace(TARGET, step_cycles=900), MEMORY)
 
 

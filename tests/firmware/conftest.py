@@ -13,6 +13,7 @@ for _path in (
     Path(__file__).parent / "rig.py",
     Path(__file__).parent / "intermittent.py",
     Path(__file__).parent / "failing.py",
+    Path(__file__).parent / "steps.py",
 ):
     if _path.stem not in sys.modules:
         _spec = importlib.util.spec_from_file_location(_path.stem, _path)

@@ -44,8 +44,9 @@ def network() -> Graph:
 
 
 def small_steps(graph: Graph) -> rig.TargetSpec:
-    """Steps of few rows, and a scratch of 32 taps for filters of 36."""
-    return rig.replace(rig.tight(graph, 32), step_cycles=4000)
+    """Steps of few columns, whose sums leave a scratch of 32 taps for filters of 36."""
+    sizes = (rig.replace(rig.tight(graph, taps), step_cycles=8000) for taps in range(32, 0, -1))
+    return next(t for t in sizes if rig.emit_project(graph, t, "cpu").schedule.taps <= 32)
 
 
 class Intermittent:
@@ -153,5 +154,5 @@ def lea_target() -> rig.TargetSpec:
     """Little LEA RAM and short steps."""
     region = rig.TARGET.regions["lea_ram"]
     return rig.replace(
-        rig.TARGET, step_cycles=3000, regions={**rig.TARGET.regions, "lea_ram": rig.replace(region, size=2 * 560 + 312)}
+        rig.TARGET, step_cycles=9000, regions={**rig.TARGET.regions, "lea_ram": rig.replace(region, size=2 * 560 + 312)}
     )

@@ -28,8 +28,8 @@ needs_cc = pytest.mark.skipif(
     not any(shutil.which(c) for c in ("cc", "gcc", "clang")), reason="no host C compiler on PATH"
 )
 needs_gcc = pytest.mark.skipif(shutil.which("msp430-elf-gcc") is None, reason="msp430-elf-gcc is not on PATH")
-SHORT = rig.replace(TARGET, step_cycles=6000)
-"""Chunks of some 250 bytes, so that small layers have several."""
+SHORT = rig.replace(TARGET, step_cycles=9000)
+"""Chunks of some 400 bytes, so that small layers have several."""
 
 
 @needs_cc

@@ -6,7 +6,7 @@
 #include "sw_layers.h"
 
 // This file belongs to one version of the runtime: emit it again for another.
-SW_STATIC_ASSERT(runtime_abi, SW_RUNTIME_ABI == 4);
+SW_STATIC_ASSERT(runtime_abi, SW_RUNTIME_ABI == 5);
 
 // FRAM: inputs, outputs and activations keep their values over a power failure.
 SW_NVM int16_t sw_input[SW_MODEL_INPUT_WORDS] = {0};
@@ -26,7 +26,7 @@ const uint16_t sw_input_words = SW_MODEL_INPUT_WORDS;
 const uint16_t sw_output_words = SW_MODEL_OUTPUT_WORDS;
 
 // <input>: load
-static const sw_load_t layer_0 = {sw_input, {{0, 14}, 7, 56, 1, 6, 5, 1, 0, 1, 2}};
+static const sw_load_t layer_0 = {sw_input, {{0, 14}, 7, 56, 1, 6, 5, 1, 0, 1, 2}, {1, 6, 5, 1}};
 
 // conv2d0: conv2d (1, 6, 5) -> (2, 3, 2) {'kernel': [3, 3], 'padding': [1, 0, 1, 2]}
 static const int16_t constants_1[] = {16384};
@@ -60,6 +60,7 @@ static const sw_pool_layer_t layer_2 = {
     .x = sw_arena + 56,
     .x_plane = 6,
     .y = {{0, 0}, 2, 2, 2, 1, 2, 0, 0, 0, 0},
+    .cut = {1, 1, 2, 1},
     .kernel = sw_avgpool_s16_cpu,
     .pool =
         {
