@@ -80,6 +80,7 @@ figures: $(VENV)/.dev
 	$(BIN)/python benchmarks/sim.py --json build/sim.json
 	$(BIN)/python benchmarks/lea.py --json build/lea.json
 	$(BIN)/python benchmarks/kernels.py --json build/kernels.json
+	$(BIN)/python benchmarks/power.py --json build/power.json
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -170,7 +170,9 @@ def _board_file(target: TargetSpec, name: str) -> Path:
     return firmware_dir() / "boards" / target.name / name
 
 
-def _sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> list[Path]:
+def _sources(
+    project: ProjectFolder, tool: Toolchain, target: TargetSpec, application: Sequence[Path] = ()
+) -> list[Path]:
     root = firmware_dir()
     files = [project.folder / "model.c", project.folder / "weights.S"]
     files += [root / name for name in project.manifest["sources"]]
@@ -180,7 +182,8 @@ def _sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> lis
         files.append(root / "kernels" / f"{kernel}.c" if use_c else assembly)
     if tool.name == "host":
         return [*files, root / "boards" / "host" / "main.c", root / "boards" / "host" / "external.c"]
-    return [*files, root / "src" / "sw_serve.c", *_board_sources(project, tool, target)]
+    own = application or [root / "src" / "sw_serve.c"]
+    return [*files, *own, *_board_sources(project, tool, target)]
 
 
 def _board_sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> list[Path]:
@@ -222,15 +225,18 @@ def build_with(main: Path, folder: Path, program: Path, toolchain_name: str = "z
     project, root = read_project(folder), firmware_dir()
     target = load_target(project.manifest["target"])
     tool = toolchain(toolchain_name, target)
-    server = root / "src" / "sw_serve.c"
-    sources = [s for s in _sources(project, tool, target) if s != server]
-    sources += [main / "main.c", root / "tests" / "uart" / "uart.c"]
+    sources = _sources(project, tool, target, [main / "main.c", root / "tests" / "uart" / "uart.c"])
     includes = [root / "include", root / "tests" / "uart", folder]
     compile_and_link(tool, sources, includes, program, program.with_suffix(".map"))
 
 
-def build(folder: Path, toolchain_name: str = "zig", out: Path | None = None) -> Built:
+def build(
+    folder: Path, toolchain_name: str = "zig", out: Path | None = None, application: Sequence[Path] = ()
+) -> Built:
     """Build the project in `folder`; the result is in `out`, `folder/<toolchain>` unless given.
+
+    Args:
+        application: sources with `main`, instead of the server that `swtrain sim` talks to.
 
     Raises:
         GraphFileError, ToolchainError, DoesNotFit, OutputError.
@@ -250,7 +256,9 @@ def build(folder: Path, toolchain_name: str = "zig", out: Path | None = None) ->
         raise OutputError(f"{out.parent} can't be written ({e.strerror})") from e
     with temporary as scratch:
         program, map_file = Path(scratch) / name, Path(scratch) / f"{project.graph.name}.map"
-        compile_and_link(tool, _sources(project, tool, target), [firmware_dir() / "include", folder], program, map_file)
+        compile_and_link(
+            tool, _sources(project, tool, target, application), [firmware_dir() / "include", folder], program, map_file
+        )
         files: dict[str, str | bytes] = {name: program.read_bytes()}
         sizes: dict[str, Any] = {}
         loaders: list[Path] = []

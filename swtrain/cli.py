@@ -147,11 +147,24 @@ def emit_c(
     show_default=True,
     help="zig (clang, built in), gcc (msp430-elf-gcc) or host.",
 )
+@click.option(
+    "--main",
+    "application",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Your own main.c, and further sources. Repeatable. The program appears in PROJECT/application.",
+)
 @known_errors
-def build(project: Path, toolchain: str) -> None:
+def build(project: Path, toolchain: str, application: tuple[Path, ...]) -> None:
     """Compile an emitted PROJECT: ELF, Intel HEX, TI-TXT, map and sizes."""
     from codegen.build import build as run_build
 
+    if application:
+        if toolchain == "host":
+            fail("--main is for the board; the host program reads inputs from stdin")
+        built = run_build(project, toolchain, project / "application", [p.resolve() for p in application])
+        console.print(f"{built.program}; next: swtrain run {built.program}", highlight=False)
+        return
     built = run_build(project, toolchain)
     if built.sizes:
         from .show import size_table

@@ -10,6 +10,7 @@
 #define SW_MODEL_LEVEL_0 0 // sparsity 90.0 %
 #define SW_MODEL_LEVEL_1 1 // sparsity 89.0 %
 // sw_input: int16, shape (1, 6, 5), real value = q / 2^8, 0 <= q <= 255
+#define SW_MODEL_INPUT_MAX 255
 #define SW_MODEL_INPUT_WORDS 30
 #define SW_MODEL_INPUT_FRAC_BITS 8
 // sw_output: int16, shape (3,), real value = q / 2^8
