@@ -6,10 +6,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 CORE := pyproject.toml constraints.txt sim/CMakeLists.txt $(wildcard sim/core/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-wheel lint core format figures clean check-prerequisites
+.PHONY: help demo onnx test test-slow test-wheel lint core format figures clean check-prerequisites
 
 help:
 	@echo "make demo       train, emit C, build and simulate LeNet-5 on embedded data: build/demo/report.json"
+	@echo "make onnx MODEL=FILE.onnx   the same with your own network; DATASET=..., OPTIONS='--mean ... --std ...'"
 	@echo "make test       static checks and the default tests (under 10 minutes)"
 	@echo "make test-slow  the long checks as well; SWTRAIN_DATA names a folder with the full data sets"
 	@echo "make test-wheel the default tests against the built wheel, outside the repository"
@@ -44,6 +45,17 @@ demo: $(VENV)/.train
 	$(BIN)/swtrain emit-c runs/demo --out build/demo
 	$(BIN)/swtrain build build/demo
 	$(BIN)/swtrain sim build/demo --inputs 100 --json build/demo/report.json
+
+# the folder is called after the file, for `import`, `emit-c` and `sim` alike
+NAME = $(basename $(notdir $(MODEL)))
+DATASET ?= mnist-subset
+
+onnx: $(VENV)/.train
+	@test -n "$(MODEL)" || { echo "say which network: make onnx MODEL=FILE.onnx" >&2; exit 1; }
+	$(BIN)/swtrain import "$(MODEL)" --dataset $(DATASET) $(OPTIONS) --out "runs/$(NAME)"
+	$(BIN)/swtrain emit-c "runs/$(NAME)" --out "build/$(NAME)"
+	$(BIN)/swtrain build "build/$(NAME)"
+	$(BIN)/swtrain sim "build/$(NAME)" --inputs 100 --json "build/$(NAME)/report.json"
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q

@@ -120,6 +120,16 @@ def replace_folder(
                 shutil.rmtree(scratch)
 
 
+def check_replaceable(folder: Path) -> None:
+    """Find out before a long job whether `replace_folder(folder, ...)` can work.
+
+    Raises:
+        OutputError: as `replace_folder`.
+    """
+    with _writing(folder):
+        _generated(folder, folder.resolve())
+
+
 def _generated(folder: Path, target: Path) -> set[str]:
     """Names that an earlier call wrote into `target`."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):

@@ -72,16 +72,11 @@ class OnnxModel:
     output: str
 
 
-def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None, output: str | None = None) -> OnnxModel:
-    """Read the model in `path`.
-
-    Args:
-        shapes: of inputs by name, where the model leaves them open.
-        output: the output to take where there are several; it may be any tensor.
+def read_model(path: Path) -> onnx.ModelProto:
+    """The model in `path`, with the weights that lie beside it.
 
     Raises:
-        OnnxError: the file is missing, damaged or too large, its opset is outside `OPSETS`, weights that lie outside
-            it are missing, a size is open, or it has several inputs or outputs.
+        OnnxError: the file is missing, damaged or too large, or weights are missing.
     """
     if not path.is_file():
         raise OnnxError(f"{path} {'is not a file' if path.exists() else 'does not exist'}; give an ONNX file")
@@ -93,22 +88,42 @@ def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None, out
         raise OnnxError(f"{path} is not an ONNX file, or it is damaged ({e})") from e
     except OSError as e:
         raise OnnxError(f"{path} can't be read ({e.strerror or e})") from e
-    return parse_onnx(model, str(path), path.parent, shapes, output)
+    for tensor in _tensors(model.graph):
+        _check_size(tensor, str(path))
+        if external_data_helper.uses_external_data(tensor):
+            _load_external(tensor, str(path), path.parent)
+    return model
+
+
+def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None, output: str | None = None) -> OnnxModel:
+    """Read the model in `path`.
+
+    Args:
+        shapes: of inputs by name, where the model leaves them open.
+        output: the output to take where there are several; it may be any tensor.
+
+    Raises:
+        OnnxError: the file is missing, damaged or too large, its opset is outside `OPSETS`, weights that lie outside
+            it are missing, a size is open, or it has several inputs or outputs.
+    """
+    return parse_onnx(read_model(path), str(path), shapes, output)
 
 
 def parse_onnx(
     model: onnx.ModelProto,
     where: str,
-    folder: Path | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
     output: str | None = None,
 ) -> OnnxModel:
-    """`read_onnx` of a model in memory; `folder` holds its external data."""
+    """`read_onnx` of a model in memory, which holds all its weights."""
+    graph = model.graph
+    called = [n for node in graph.node for n in (node.name, node.op_type, node.domain, *node.input, *node.output)]
+    named = [*graph.initializer, *graph.input, *graph.output, *(a for node in graph.node for a in node.attribute)]
+    if any(isinstance(name, bytes) for name in (*called, graph.name, *(part.name for part in named))):
+        raise OnnxError(f"{where} is not an ONNX file, or it is damaged (a name is not UTF-8)")
     opset = _opset(model, where)
-    for tensor in _tensors(model.graph):
+    for tensor in _tensors(graph):
         _check_size(tensor, where)
-        if external_data_helper.uses_external_data(tensor):
-            _load_external(tensor, where, folder)
     name, shape = _input(model.graph, where, shapes or {})
     for info in (*model.graph.input, *model.graph.output):
         if info.type.WhichOneof("value") == "tensor_type":  # shapes left out do no harm from here on
@@ -160,10 +175,10 @@ def _check_size(tensor: TensorProto, where: str) -> None:
         raise OnnxError(f"{where}: tensor {tensor.name!r} of shape {shape} is too large; the limit is {MAX_ELEMENTS:,}")
 
 
-def _load_external(tensor: TensorProto, where: str, folder: Path | None) -> None:
+def _load_external(tensor: TensorProto, where: str, folder: Path) -> None:
     location = next((e.value for e in tensor.external_data if e.key == "location"), "")
     parts = PurePosixPath(location.replace("\\", "/"))
-    if not location or parts.is_absolute() or ".." in parts.parts or folder is None:
+    if not location or parts.is_absolute() or ".." in parts.parts:
         raise OnnxError(f"{where}: weights {tensor.name!r} are said to lie in {location!r}, outside the model's folder")
     file = folder / location
     if not file.is_file():
@@ -193,7 +208,8 @@ def _input(graph: onnx.GraphProto, where: str, shapes: Mapping[str, Sequence[int
         raise OnnxError(f"{where} has no input {unknown[0]!r}; its input is {info.name!r}")
     kind = info.type.tensor_type.elem_type
     if info.type.WhichOneof("value") != "tensor_type" or kind not in _FLOATS:
-        found = TensorProto.DataType.Name(kind) if kind else info.type.WhichOneof("value")
+        known = kind in TensorProto.DataType.values()
+        found = TensorProto.DataType.Name(kind) if kind and known else info.type.WhichOneof("value") or kind
         raise OnnxError(f"{where}: input {info.name!r} is of type {found}; real-valued tensors are supported")
     example = f"--shape {info.name}=1,1,28,28"
     if not info.type.tensor_type.HasField("shape"):

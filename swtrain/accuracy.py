@@ -26,6 +26,7 @@ from .deploy import quantized_inputs
 from .errors import ConfigError, ExportError
 from .evaluate import Uncertain, evaluate, monte_carlo_dropout
 from .export import export_run
+from .importing import RECORD, float_accuracy, read_level, read_record
 from .runs import CONFIG, SEEDS, load_run, read_config
 
 
@@ -70,6 +71,10 @@ def measure(
         ConfigError: there is no such level.
         DataError: the data can't be read.
     """
+    if (out / RECORD).exists():
+        if passes:
+            raise ConfigError(f"{out} was imported from ONNX, which keeps no dropout; leave --mc-dropout out")
+        return _measure_imported(out, dataset, data, level), ""
     model, config, _ = load_run(out)
     loaded = load_dataset(dataset or config.dataset, data or config.data)
     names = [f"{s:.10g}" for s in config.levels]
@@ -96,6 +101,28 @@ def measure(
             )
         )
     return found, reason
+
+
+def _measure_imported(out: Path, dataset: str | None, data: str | None, level: str | None) -> list[LevelAccuracy]:
+    graph, record = load_graph(out), read_record(out)
+    name = dataset or record.dataset
+    if name is None:
+        raise ConfigError(f"{out} was imported without a data set; name the one to test on with --dataset")
+    loaded = load_dataset(name, data or (record.data if dataset is None else None))
+    names = [v.name for v in graph.levels]
+    if level is not None and level not in names:
+        raise ConfigError(f"--level {level}: the run has the levels {', '.join(names)}")
+    return [
+        LevelAccuracy(
+            v.name,
+            100 * (1 - graph.nnz(k) / graph.weight_count),
+            100 * (1 - _effective(graph, k) / graph.weight_count),
+            float_accuracy(read_level(out, k), loaded, 0),
+            integer_accuracy(graph, loaded, k),
+        )
+        for k, v in enumerate(graph.levels)
+        if level in (None, v.name)
+    ]
 
 
 def _effective(graph: Graph, level: int) -> int:

@@ -24,6 +24,8 @@ from codegen.serialize import save_graph
 from . import __version__
 from .datasets import Dataset, load_dataset
 from .errors import ExportError
+from .graph_module import SUFFIX
+from .importing import identifier as file_identifier
 from .nested import NestedModel
 from .runs import load_run
 from .tracing import INPUT, LOGITS, trace
@@ -80,6 +82,8 @@ def float_graph(model: NestedModel, dataset: Dataset, name: str, accuracies: lis
 
 def _identifier(model: str) -> str:
     """A C identifier for a model's name, `package.module:function` included."""
+    if model.endswith(SUFFIX):
+        return file_identifier(model)
     return re.sub(r"\W", "_", model.rpartition(":")[2])
 
 

@@ -15,13 +15,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from codegen.errors import CodegenError
-from codegen.files import replace_folder
+from codegen.files import check_replaceable, replace_folder
 from codegen.floatgraph import FloatGraph
 from codegen.inputs import normalized, of_examples, of_range, of_shape
 from codegen.ir import Graph
@@ -69,6 +70,25 @@ class ImportSettings:
     std: tuple[float, ...] = ()
 
 
+class ImportRecord(BaseModel):
+    """`import.json`: where an imported model comes from, and how it was imported."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    model: str
+    sha256: str
+    dataset: str | None
+    data: str | None
+    calibrate: str | None
+    levels: tuple[float, ...]
+    columns: bool
+    input: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    notes: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class ImportResult:
     """What was imported.
@@ -94,6 +114,7 @@ def import_model(settings: ImportSettings, out: Path) -> ImportResult:
     """
     if settings.calibrate is not None and settings.dataset is not None:
         raise ConfigError("--calibrate and --dataset both give calibration inputs; give one of them")
+    check_replaceable(out)
     name = identifier(settings.model)
     imported = import_onnx(read_onnx(settings.model, settings.shapes, settings.output), name)
     dataset = load_dataset(settings.dataset, settings.data) if settings.dataset is not None else None
@@ -106,11 +127,10 @@ def import_model(settings: ImportSettings, out: Path) -> ImportResult:
     # the data says better than the model what the input is
     ranges = {k: v for k, v in imported.ranges.items() if inputs is None or k != floats.input}
     graph = quantize(floats, inputs, ranges=ranges)
-    record = _record(settings, imported, graph)
     files: dict[str, str | bytes] = {
         "graph.npz": npz_bytes(graph_arrays(graph)),
         "graph.json": json.dumps(graph_to_dict(graph), indent=1) + "\n",
-        RECORD: json.dumps(record, indent=1) + "\n",
+        RECORD: _record(settings, imported).model_dump_json(indent=1) + "\n",
     }
     files |= {f"onnx/level{k}.onnx": to_onnx(floats, k) for k in range(len(floats.levels))}
     replace_folder(out, files)
@@ -197,22 +217,37 @@ def _meta(settings: ImportSettings, dataset: Dataset | None) -> dict[str, str]:
     return meta | ({"dataset": dataset.name, "data": dataset.provenance} if dataset is not None else {})
 
 
-def _record(settings: ImportSettings, imported: Imported, graph: Graph) -> dict[str, Any]:
-    return {
-        "format": 1,
-        "model": settings.model.name,
-        "sha256": hashlib.sha256(settings.model.read_bytes()).hexdigest(),
-        "dataset": settings.dataset,
-        "data": settings.data,
-        "calibrate": settings.calibrate.name if settings.calibrate is not None else None,
-        "levels": list(settings.levels),
-        "columns": settings.columns,
-        "input": list(imported.input_shape),
-        "mean": list(settings.mean),
-        "std": list(settings.std),
-        "notes": list(imported.notes),
-        "accuracy_float": [level.accuracy_float for level in graph.levels],
-    }
+def _record(settings: ImportSettings, imported: Imported) -> ImportRecord:
+    return ImportRecord(
+        model=settings.model.name,
+        sha256=hashlib.sha256(settings.model.read_bytes()).hexdigest(),
+        dataset=settings.dataset,
+        data=settings.data,
+        calibrate=settings.calibrate.name if settings.calibrate is not None else None,
+        levels=settings.levels,
+        columns=settings.columns,
+        input=imported.input_shape,
+        mean=settings.mean,
+        std=settings.std,
+        notes=imported.notes,
+    )
+
+
+def read_record(out: Path) -> ImportRecord:
+    """How the model in the folder `out` was imported.
+
+    Raises:
+        ConfigError: the record is damaged or of another version.
+    """
+    try:
+        return ImportRecord.model_validate_json((out / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{out / RECORD}: can't be read ({' '.join(str(error).split())}); import again") from error
+
+
+def read_level(out: Path, level: int) -> FloatGraph:
+    """A level of an imported model in float, dense."""
+    return import_onnx(read_onnx(out / "onnx" / f"level{level}.onnx")).graph
 
 
 def float_accuracy(floats: FloatGraph, dataset: Dataset, level: int, batch: int = 500) -> float:

@@ -125,7 +125,7 @@ class Trainer:
             config.augment_wrap,
         )
         torch.manual_seed(config.seed)
-        self.nested = make_nested(config)
+        self.nested = make_nested(config, out)
         self.strategy: Strategy = make_strategy(config, self.nested)
         self.strategy.held_out = self._mean_held_out
         self.teacher = teacher

@@ -5,6 +5,7 @@
     history.csv     one row per epoch
     model.pt        the finished `NestedModel`
     metrics.json    figures of the finished run; written last, so its presence means that the run is complete
+    source.onnx     the model that the run started from, if it was an ONNX file
     teacher/<k>/    the runs of the config's `[teacher]`, if it has one
     seeds/<seed>/   the same recipe with other seeds, by `swtrain train --seeds`
 
@@ -31,6 +32,7 @@ from torch import nn
 
 from .config import TrainConfig, differing_keys, parse_config
 from .errors import CheckpointError, ConfigError, NestingError, OutputError
+from .graph_module import SUFFIX, onnx_module, self_contained
 from .models import build_model, fold_batch_norm_, prunable_layers, set_activation_
 from .nested import NestedModel
 from .sparsity.settings import plan_of
@@ -46,6 +48,7 @@ CONFIG, CHECKPOINT, HISTORY, MODEL, METRICS = (
     "metrics.json",
 )
 TEACHER = "teacher"
+SOURCE = "source.onnx"
 SEEDS = "seeds"
 EXPORTED = ("graph.json", "graph.npz")
 """Made from a finished run by `export`; they must not outlive the run they belong to."""
@@ -162,6 +165,9 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
     for name in FILES:  # what a killed process may have left
         for temporary in out.glob(f".{name}.*"):
             temporary.unlink(missing_ok=True)
+    source = None
+    if config.model.endswith(SUFFIX) and (overwrite or not (out / SOURCE).exists()):
+        source = self_contained(config.model)
     if overwrite:
         for member in (*(out / TEACHER).glob(f"*/{CONFIG}"), *(out / SEEDS).glob(f"*/{CONFIG}")):
             shutil.rmtree(member.parent)
@@ -169,6 +175,9 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
             exported.unlink()
         for name in (*EXPORTED, METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
             (out / name).unlink(missing_ok=True)
+        (out / SOURCE).unlink(missing_ok=True)
+    if source is not None:
+        write_atomic(out / SOURCE, source)
     if not (out / CONFIG).exists():
         write_json(out / CONFIG, config.to_dict())
 
@@ -226,7 +235,7 @@ def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]
     except (OSError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise CheckpointError(f"{out / METRICS}: cannot be read ({error}); train again with --overwrite") from error
     state = read_tensors(out / MODEL)
-    nested = make_nested(config)
+    nested = make_nested(config, out)
     load_nested_(nested, state, out / MODEL)
     try:
         nested.verify()
@@ -236,22 +245,29 @@ def load_run(out: str | Path) -> tuple[NestedModel, TrainConfig, dict[str, Any]]
     return nested, config, metrics
 
 
-def make_nested(config: TrainConfig) -> NestedModel:
+def make_nested(config: TrainConfig, out: Path | None = None) -> NestedModel:
     """The model of `config` with fresh weights of torch's global generator, dense at every level.
 
     Raises:
         ConfigError: the model is unknown, or a rule for layers does not fit it.
     """
-    module = make_module(config)
+    module = make_module(config, out)
     return NestedModel(module, config.levels, plan_of(config, prunable_layers(module)))
 
 
-def make_module(config: TrainConfig) -> nn.Module:
-    """The network of `config` with fresh weights of torch's global generator.
+def make_module(config: TrainConfig, out: Path | None = None) -> nn.Module:
+    """The network of `config` with fresh weights of torch's global generator; an imported one with its own.
+
+    Args:
+        out: folder of the run, whose copy of an imported model is taken.
 
     Raises:
         ConfigError: as `build_model`.
     """
+    if config.model.endswith(SUFFIX):
+        copy = out / SOURCE if out is not None else None
+        path = copy if copy is not None and copy.exists() else Path(config.model)
+        return set_activation_(onnx_module(path, config.model_options), config.activation)
     return set_activation_(build_model(config.model, config.model_options), config.activation)
 
 
@@ -264,7 +280,7 @@ def load_snapshots(out: Path) -> list[nn.Module]:
     config = read_config(out)
     found = []
     for state in read_tensors(out / MODEL)["snapshots"]:
-        module = make_module(config)
+        module = make_module(config, out)
         module.load_state_dict(state)
         found.append(fold_batch_norm_(module.eval()))
     return found

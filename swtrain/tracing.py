@@ -21,6 +21,7 @@ from codegen.floatgraph import FloatNode
 from codegen.ops import Add, AvgPool, Clip, Concat, Conv2d, Flatten, FullyConnected, MaxPool, Op, Relu
 
 from .errors import ExportError
+from .graph_module import Fixed, PaddedConv2d
 from .nested import NestedModel
 
 INPUT, LOGITS = "input", "logits"
@@ -40,7 +41,7 @@ def trace(model: NestedModel, shape: Shape) -> list[FloatNode]:
         ExportError: a layer has no counterpart in codegen, or the module can't be traced.
     """
     try:
-        traced = fx.symbolic_trace(model.module)
+        traced = fx.GraphModule(model.module, _Layers().trace(model.module))
     except Exception as e:  # fx raises many kinds for control flow that depends on data
         raise ExportError(
             f"the module can't be traced by torch.fx ({e}); remove control flow that depends on data"
@@ -58,6 +59,13 @@ def trace(model: NestedModel, shape: Shape) -> list[FloatNode]:
     for n in traced.graph.nodes:
         found.visit(n)
     return found.finish()
+
+
+class _Layers(fx.Tracer):
+    """Takes the layers of imported models for layers, as torch's own."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, PaddedConv2d | Fixed) or bool(super().is_leaf_module(m, module_qualified_name))
 
 
 @dataclass
@@ -96,6 +104,9 @@ class _Tracer:
             node = FloatNode(here, op, sources, f"{here}_out")
             if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
                 node = replace(node, **self._weights(str(n.target), layer))
+            if isinstance(layer, Fixed):
+                weight, bias = layer.weight.numpy(), layer.bias.numpy()
+                node = replace(node, weight=weight, level_index=layer.index, bias=bias)
             self.nodes.append(node)
             sources = (node.output,)
         self.tensor[n.name] = sources[0]
@@ -133,6 +144,8 @@ _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d)
 def _operators(name: str, layer: nn.Module | None, n: fx.Node) -> list[Op]:
     """The operators of a traced call, each reading the one before it; none: the value stays as it is."""
     target = n.target if layer is None else None
+    if isinstance(layer, Fixed):
+        return [layer.op]
     if isinstance(layer, nn.Conv1d | nn.Conv2d):
         return [_convolution(name, layer)]
     if isinstance(layer, nn.Linear):
@@ -178,10 +191,11 @@ def _convolution(name: str, layer: nn.Conv1d | nn.Conv2d) -> Conv2d:
             f"{name}: padding {layer.padding!r} ({layer.padding_mode}) is not supported; give zeros as numbers"
         )
     ph, pw = _axes(layer, layer.padding, 0)
+    edges = layer.edges if isinstance(layer, PaddedConv2d) else (pw, pw, ph, ph)
     return Conv2d(
         _axes(layer, layer.kernel_size),
         _axes(layer, layer.stride),
-        (ph, pw, ph, pw),
+        (edges[2], edges[0], edges[3], edges[1]),
         _axes(layer, layer.dilation),
         layer.groups,
     )

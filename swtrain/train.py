@@ -22,12 +22,13 @@ from .datasets import Dataset, load_dataset
 from .ensemble import Ensemble
 from .errors import CheckpointError, ConfigError
 from .evaluate import evaluate
+from .graph_module import SUFFIX
 from .loop import Teacher, Trainer
 from .models import model_spec
 from .nested import NestedModel
 from .parallel import Workers, launch
 from .progress import ConsoleProgress, Progress
-from .runs import CONFIG, METRICS, TEACHER, load_run, load_snapshots, locked, prepare_out
+from .runs import CONFIG, METRICS, TEACHER, load_run, load_snapshots, locked, make_module, prepare_out
 
 __all__ = ["evaluate", "load_run", "train"]
 
@@ -63,8 +64,10 @@ def train(
     progress = progress or Progress()
     if any(config.targets):
         raise ConfigError("config: targets are not resolved yet; call targets.resolve, or give sparsities in levels")
-    if ":" not in config.model:
-        model_spec(config.model)  # an unknown name must not leave a folder behind
+    if config.model.endswith(SUFFIX):  # what is wrong with the model must not leave a folder behind
+        make_module(config, out if resume and not overwrite else None)
+    elif ":" not in config.model:
+        model_spec(config.model)
     if resume and not overwrite and (out / METRICS).exists():
         prepare_out(out, config, resume=True, overwrite=False)
         progress.note(f"{out}: this run is finished; nothing to do")

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 APPLICATION = {
-    "accuracy", "calibrate", "cli", "cli_plan", "cli_power", "deploy", "doctor", "export", "importing", "interrupt",
-    "planning", "plots", "report", "run", "seeded", "show", "sweep", "targets", "terminal", "tracing",
+    "accuracy", "calibrate", "cli", "cli_plan", "cli_power", "deploy", "doctor", "export", "graph_module", "importing",
+    "interrupt", "planning", "plots", "report", "run", "seeded", "show", "sweep", "targets", "terminal", "tracing",
 }  # fmt: skip
 TORCH = {
-    "batches", "ensemble", "evaluate", "export", "loop", "models", "nested", "optim", "parallel", "pictures", "runs",
-    "quantize", "seeded", "sparsity", "strategies", "targets", "tracing", "train", "transfer",
+    "batches", "ensemble", "evaluate", "export", "graph_module", "loop", "models", "nested", "optim", "parallel",
+    "pictures", "runs", "quantize", "seeded", "sparsity", "strategies", "targets", "tracing", "train", "transfer",
 }  # fmt: skip
 
 

@@ -68,6 +68,14 @@ def weights(operands: Operands, at: int, what: str = "weights") -> Array:
     return array
 
 
+def whole_numbers(operands: Operands, at: int, what: str) -> list[int]:
+    """A constant that is a list of whole numbers: a shape, axes."""
+    array = constant(operands, at, what)
+    if array.ndim > 1 or not np.issubdtype(array.dtype, np.integer):
+        raise Refused(f"its {what} are {array.dtype} of shape {array.shape}, not a list of whole numbers")
+    return [int(n) for n in array.reshape(-1)]
+
+
 def integers(node: OnnxNode, name: str, default: Sequence[int]) -> list[int]:
     """An attribute that is a list of whole numbers."""
     return [int(v) for v in node.attributes.get(name, default)]
@@ -82,7 +90,7 @@ def only_first(node: OnnxNode, used: set[str]) -> None:
 def text(node: OnnxNode, name: str, default: str) -> str:
     """An attribute that is text."""
     value: Any = node.attributes.get(name, default)
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def layer_name(node: OnnxNode, weight: str = "") -> str:

@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from ..onnx_build import Builder, Operand, Refused
 from ..onnx_reader import MAX_ELEMENTS, OnnxNode, to_array
 from ..ops import Array
-from .base import Operands, constant, imports
+from .base import Operands, imports, whole_numbers
 
 FOLDED = (
     "Abs", "Add", "Cast", "CastLike", "Ceil", "Concat", "Div", "Equal", "Floor", "Gather", "GatherElements",
@@ -66,7 +66,7 @@ def constant_node(builder: Builder, node: OnnxNode, operands: Operands) -> Opera
 @imports("ConstantOfShape")
 def constant_of_shape(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
     """One number, repeated."""
-    shape = [int(n) for n in constant(operands, 0, "shape")]
+    shape = whole_numbers(operands, 0, "shape")
     count = 1
     for n in shape:
         count *= n

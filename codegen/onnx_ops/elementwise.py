@@ -47,7 +47,10 @@ def add(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
     for at, operand in enumerate(operands):
         if isinstance(operand, np.ndarray):
             more = weights(operands, at, "constant")
-            shift = more if shift is None else shift + more
+            try:
+                shift = more if shift is None else shift + more
+            except ValueError:
+                raise Refused("its constants have shapes that do not go together") from None
         else:
             value = activation(operands, at)
             total = value if total is None else _sum(builder, node, total, value)
@@ -93,7 +96,12 @@ def batch_norm(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
         weights(operands, at, what).astype(np.float64)
         for at, what in ((1, "scale"), (2, "shift"), (3, "mean"), (4, "variance"))
     )
-    factor = scale / np.sqrt(var + float(node.attributes.get("epsilon", 1e-5)))
+    if len({part.shape for part in (scale, shift, mean, var)}) > 1 or scale.ndim != 1:
+        raise Refused("its scale, shift, mean and variance are not four lists of one length")
+    var = var + float(node.attributes.get("epsilon", 1e-5))
+    if not np.all(var > 0):
+        raise Refused("its variance is not positive")
+    factor = scale / np.sqrt(var)
     if x.order.ndim < 2 or len(factor) != x.order.shape[1] or not np.all(np.isfinite(factor)):
         raise Refused(f"its statistics of {len(factor)} channels do not fit an input of shape {x.order.shape}")
     channels = (-1, *[1] * (x.order.ndim - 2))

@@ -22,7 +22,9 @@ def gemm(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
     if optional(operands, 2, "bias") is not None:
         given = weights(operands, 2, "bias") * np.float32(node.attributes.get("beta", 1.0))
         rows = given.reshape(1, -1) if given.ndim < 2 else given
-        if rows.ndim != 2 or not np.array_equal(rows, np.broadcast_to(rows[:1], rows.shape)):
+        if rows.ndim != 2 or rows.shape[1] not in (1, len(bias)) or not len(rows):
+            raise Refused(f"its bias of shape {given.shape} does not fit {len(bias)} outputs")
+        if not np.array_equal(rows, np.broadcast_to(rows[:1], rows.shape)):
             raise Refused(f"its bias of shape {given.shape} differs between the examples of a batch")
         bias = np.array(np.broadcast_to(rows[0], bias.shape))
     return _fully_connected(builder, node, x, matrix, bias)

@@ -1,16 +1,18 @@
 """QuantizeLinear and DequantizeLinear: weights become real numbers, activations get a range.
 
 A pair around an activation says which reals its integers stand for; the rounding between them is left out, and the
-range takes the place of calibration. What is between the two must only move elements.
+range takes the place of calibration. A range that begins at 0 also cuts off what is negative, and quantisers rely on
+it: they remove the relu before. It comes back as a clip. What is between the two must only move elements.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..onnx_build import Builder, Operand, Quantized, Refused, Value
+from ..affine import Affine
+from ..onnx_build import INPUT, Builder, Operand, Quantized, Refused, Value
 from ..onnx_reader import OnnxNode
-from ..ops import Array
+from ..ops import Array, Clip, Relu, WeightedOp
 from .base import Operands, activation, constant, imports, optional, weights
 
 _TYPES = (np.int8, np.uint8, np.int16, np.uint16)
@@ -27,7 +29,8 @@ def _spread(part: Array, x: Array, node: OnnxNode) -> Array:
     try:
         if block:
             repeated = np.repeat(part, block, axis)
-            return np.take(repeated, np.arange(x.shape[axis]), axis)
+            blocks = np.take(repeated, np.arange(x.shape[axis]), axis)
+            return np.broadcast_to(blocks, x.shape)
         if part.shape != (x.shape[axis],):
             raise ValueError(f"shape {part.shape} for {x.shape[axis]} slices")
     except (ValueError, IndexError) as e:
@@ -42,6 +45,16 @@ def _scale(operands: Operands) -> Array:
     return scale
 
 
+def _positive(builder: Builder, tensor: str) -> bool:
+    """Whether the operators before `tensor` leave nothing negative."""
+    node = next((n for n in builder.nodes if n.output == tensor), None)
+    if node is None or isinstance(node.op, WeightedOp | Affine):
+        return False
+    if isinstance(node.op, Relu) or (isinstance(node.op, Clip) and node.op.bounds[0] >= 0):
+        return True
+    return all(_positive(builder, x) for x in node.inputs)
+
+
 @imports("QuantizeLinear")
 def quantize_linear(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
     """To int8, uint8, int16 or uint16; the widest of several scales counts."""
@@ -53,6 +66,9 @@ def quantize_linear(builder: Builder, node: OnnxNode, operands: Operands) -> Ope
         raise Refused(f"it quantises to {dtype}; int8, uint8, int16 and uint16 are supported")
     if zero is None:
         zero = np.zeros(scale.shape, dtype)
+    scale, zero = scale.reshape(-1), zero.reshape(-1)
+    if 1 not in (scale.size, zero.size) and scale.size != zero.size:
+        raise Refused(f"its scale of shape {scale.shape} and zero point of shape {zero.shape} do not go together")
     info, wide = np.iinfo(dtype.name), zero.astype(np.float64)
     low, high = float(((info.min - wide) * scale).min()), float(((info.max - wide) * scale).max())
     return Quantized(x, scale, zero, low, high)
@@ -65,14 +81,18 @@ def dequantize_linear(builder: Builder, node: OnnxNode, operands: Operands) -> O
     zero = optional(operands, 2, "zero point")
     if isinstance(x, Quantized):
         zeros = np.zeros(scale.shape, x.zero_point.dtype) if zero is None else zero
-        if not np.array_equal(scale, x.scale) or not np.array_equal(zeros, x.zero_point):
+        if not np.array_equal(scale.reshape(-1), x.scale) or not np.array_equal(zeros.reshape(-1), x.zero_point):
             raise Refused("its scale and zero point are not those of the QuantizeLinear before it")
+        value = x.value
+        if x.low == 0 and value.tensor != INPUT and not _positive(builder, value.tensor):
+            name = f"{value.tensor.removesuffix('_out')}_clip"
+            value = Value(builder.emit(name, Clip((0.0, x.high)), (value.tensor,)), value.order)
         low, high = x.low, x.high
-        known = builder.ranges.get(x.value.tensor)
+        known = builder.ranges.get(value.tensor)
         if known is not None:  # quantised twice: both clip
             low, high = max(low, known[0]), min(high, known[1])
-        builder.ranges[x.value.tensor] = (low, high)
-        return x.value
+        builder.ranges[value.tensor] = (low, high)
+        return value
     if isinstance(x, Value):
         raise Refused("its input is not quantised")
     values = constant(operands, 0, "input")

@@ -11,7 +11,7 @@ import numpy as np
 from ..onnx_build import Builder, Operand, Quantized, Refused, Value
 from ..onnx_reader import OnnxNode
 from ..ops import Array
-from .base import Operands, constant, imports, integers
+from .base import Operands, imports, integers, whole_numbers
 
 
 def _move(operands: Operands, how: Callable[[Array], Array]) -> Operand:
@@ -23,7 +23,7 @@ def _move(operands: Operands, how: Callable[[Array], Array]) -> Operand:
             return Value(x.tensor, how(x.order))
         assert x is not None
         return how(x)
-    except (ValueError, IndexError) as e:
+    except (ValueError, IndexError, OverflowError) as e:
         raise Refused(f"it does not fit its input ({e})") from e
 
 
@@ -37,7 +37,7 @@ def _rank(operands: Operands) -> int:
 @imports("Reshape")
 def reshape(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
     """To a constant shape; 0 keeps an axis unless `allowzero`."""
-    wanted = [int(n) for n in constant(operands, 1, "shape")]
+    wanted = whole_numbers(operands, 1, "shape")
     keep = not int(node.attributes.get("allowzero", 0))
 
     def how(order: Array) -> Array:
@@ -62,7 +62,7 @@ def transpose(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
 
 
 def _axes(node: OnnxNode, operands: Operands) -> tuple[int, ...]:
-    return tuple(int(a) for a in constant(operands, 1, "axes")) if len(operands) > 1 else ()
+    return tuple(whole_numbers(operands, 1, "axes")) if len(operands) > 1 else ()
 
 
 @imports("Squeeze")

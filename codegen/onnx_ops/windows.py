@@ -8,8 +8,8 @@ import numpy as np
 
 from ..onnx_build import Builder, Operand, Refused, Value
 from ..onnx_reader import OnnxNode
-from ..ops import Array, AvgPool, Conv2d, MaxPool
-from .base import Operands, activation, constant, imports, integers, layer_name, optional, text, weights
+from ..ops import AvgPool, Conv2d, MaxPool
+from .base import Operands, activation, imports, integers, layer_name, optional, text, weights, whole_numbers
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,9 @@ def reduce_mean(builder: Builder, node: OnnxNode, operands: Operands) -> Operand
     """The mean over all of time or space, which may vanish."""
     x = activation(operands)
     rank = x.order.ndim
-    given: Array | list[int] = (
-        constant(operands, 1, "axes") if len(operands) > 1 and operands[1] is not None else integers(node, "axes", [])
-    )
-    axes = sorted(int(a) % rank for a in given)
+    absent = len(operands) < 2 or operands[1] is None
+    given = integers(node, "axes", []) if absent else whole_numbers(operands, 1, "axes")
+    axes = sorted(a % rank for a in given)
     if rank not in (3, 4) or axes != list(range(2, rank)):
         raise Refused(f"its axes {axes} of {rank} are not all of time or space (2 and up)")
     tensor = builder.image(x)
