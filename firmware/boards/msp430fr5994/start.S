@@ -64,16 +64,30 @@ sw_asleep: // nothing to do: where a simulator knows that a request is answered
     .weak sw_dma_isr // a model without external memory has none
     .set sw_dma_isr, _unexpected
 
+    .weak sw_port1_isr // an application's
+    .set sw_port1_isr, _unexpected
+    .weak sw_timer1_a0_isr
+    .set sw_timer1_a0_isr, _unexpected
+    .weak sw_adc12_isr // without supply.c
+    .set sw_adc12_isr, _unexpected
+
     .section .vectors, "a", @progbits
     .rept 18
     .word _unexpected
     .endr
     .word sw_lea_isr // 18: LEA (msp430fr5994.h)
-    .rept 23
+    .rept 20
     .word _unexpected
     .endr
+    .word sw_port1_isr // 39: port 1
+    .word _unexpected
+    .word sw_timer1_a0_isr // 41: timer A1, CCR0
     .word sw_dma_isr // 42: DMA
-    .rept 12
+    .rept 3
+    .word _unexpected
+    .endr
+    .word sw_adc12_isr // 46: ADC12
+    .rept 8
     .word _unexpected
     .endr
     .word _start

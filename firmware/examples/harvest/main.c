@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// A sensor announces samples, the device answers each at the level that its energy allows, and sleeps.
+//
+// P1.4 rises when a sample is ready, P1.5 has its parity: it tells a new sample from one that was taken
+// before the power failed. A sample that is not answered when the next one comes is dropped. P1.0 pulses with
+// each answer.
+#include "model.h"
+#include "sw_policy.h"
+#include "sw_supply.h"
+
+#define REG16(address) (*(volatile uint16_t *)(address))
+#define REG8(address) (*(volatile uint8_t *)(address))
+#define P3IN REG8(0x0220)
+#define P1OUT REG8(0x0202)
+#define P1DIR REG8(0x0204)
+#define P1IES REG8(0x0218)
+#define P1IE REG8(0x021A)
+#define P1IFG REG8(0x021C)
+#define CSCTL0 REG16(0x0160)
+#define CSCTL0_H REG8(0x0161)
+#define CSCTL2 REG16(0x0164)
+#define TA0CTL REG16(0x0340)
+#define TA0R REG16(0x0350)
+
+#define ANSWER 0x01 // P1.0
+#define READY 0x10  // P1.4
+#define CSKEY 0xA500
+#define SELA 0x0700
+#define SELA_VLO 0x0100
+#define TASSEL_ACLK_CONTINUOUS_CLEAR 0x0124
+
+#define BY_POLICY 0xFFFF
+#define TICK_US 106       // VLO: 9.4 kHz, typical (SLASE54, recalled)
+#define MOST_TICKS 0xF000 // the timer of requests is 16 bits wide
+
+// A fixed level, or BY_POLICY.
+SW_NVM volatile uint16_t app_level = BY_POLICY;
+// Microseconds between samples; 0 if unknown.
+SW_NVM volatile uint32_t app_period_us = 0;
+// Number of the last sample taken.
+SW_NVM uint16_t app_taken = 0;
+
+// Set by the interrupt of READY, which also clears timer A0.
+volatile uint16_t app_timed;
+
+static sw_policy_state_t learned;
+
+// LPM3 until READY rises, or `ticks` of ACLK have passed if not 0.
+void app_sleep(uint16_t ticks);
+
+static uint16_t sample(void) {
+    return P3IN;
+}
+
+static uint16_t ticks_since_ready(void) {
+    uint16_t a, b = TA0R; // ACLK is not synchronous: a value counts when it was read twice
+    do {
+        a = b;
+        b = TA0R;
+    } while (a != b);
+    return a;
+}
+
+// Time until the next sample replaces this one.
+static uint32_t left_us(void) {
+    uint32_t period = app_period_us;
+    if (!app_timed || period == 0 || period >= (uint32_t)MOST_TICKS * TICK_US) return SW_POLICY_NO_DEADLINE;
+    uint32_t gone = (uint32_t)ticks_since_ready() * TICK_US;
+    return period > gone ? period - gone : 0;
+}
+
+// An eighth of the period; 0 if that is not known, or too long for the timer.
+static uint16_t poll_ticks(void) {
+    uint32_t ticks = app_period_us / (8 * TICK_US);
+    return ticks < MOST_TICKS ? (uint16_t)ticks : 0;
+}
+
+static void setup(void) {
+    P1OUT = 0;
+    P1DIR = ANSWER;
+    P1IES = 0; // rising edge
+    P1IFG = 0;
+    P1IE = READY;
+    CSCTL0 = CSKEY;
+    CSCTL2 = (CSCTL2 & (uint16_t)~SELA) | SELA_VLO;
+    CSCTL0_H = 0;
+    TA0CTL = TASSEL_ACLK_CONTINUOUS_CLEAR;
+}
+
+// The level for a sample, or one of the two codes of sw_policy.h. `new`: asked for the first time.
+static uint16_t choose(int new) {
+    if (app_level != BY_POLICY) return app_level;
+    uint32_t stored = sw_policy_energy(&sw_policy, sw_board_supply_mv());
+    if (new) sw_policy_request(&sw_policy, &learned, stored);
+    return sw_policy_pick(&sw_policy, &learned, sw_level, stored, left_us());
+}
+
+void app_answer(uint16_t class);
+
+__attribute__((noinline)) void app_answer(uint16_t class) {
+    (void)class; // a radio would send it
+    P1OUT = ANSWER;
+    P1OUT = 0;
+}
+
+int main(void) {
+    sw_node = sw_layer_count;
+    setup();
+    sw_policy_start(&sw_policy, &learned);
+    uint16_t asked = app_taken;
+    for (;;) {
+        uint16_t now = sample(), from = sw_level;
+        if (now != app_taken) {
+            uint16_t level = choose(now != asked);
+            asked = now;
+            if (level == SW_POLICY_WAIT || level == SW_POLICY_LATE) {
+                // Energy may come in while there is time left: look again, a few times.
+                app_sleep(level == SW_POLICY_WAIT ? poll_ticks() : 0);
+                continue;
+            }
+            sw_cancel(); // an older sample that the power failure kept from its answer
+            sw_release();
+            sw_switch(level);
+            sw_submit(); // a sensor's driver writes sw_input before
+            app_taken = now;
+        } else if (sw_state() == SW_IDLE) {
+            app_sleep(0);
+            continue;
+        }
+        if (sw_infer() != SW_OK) continue;
+        if (sample() == app_taken) app_answer((uint16_t)sw_class);
+        sw_policy_done(&sw_policy, &learned, from, sw_level);
+        sw_release();
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which level the next inference should have: by stored energy, harvest, deadline and the cost of a switch.
+//
+// Of each request the application tells the energy that is stored; the policy learns from that how much comes
+// in between two requests and how deep the store sinks while too little comes in. It never spends on a denser
+// level what the sparsest will need until the dark is over. Nothing here must survive a power failure: what
+// was learned lies in SRAM and starts again, carefully, after each.
+#ifndef SW_POLICY_H
+#define SW_POLICY_H
+
+#include "sw_platform.h"
+
+#define SW_POLICY_WAIT 0xFFFF // not enough energy for any level: ask again at the next request
+#define SW_POLICY_LATE 0xFFFE // no level meets the deadline any more
+#define SW_POLICY_NO_DEADLINE 0xFFFFFFFF
+#define SW_POLICY_NEVER 0xFFFF // price of a level that another one beats in energy and accuracy
+
+typedef struct {
+    uint32_t energy_nj;  // of one inference, with what the device needs around it
+    uint32_t latency_us; // of one inference
+    uint16_t price;      // how full the store must be for this level, of 256
+} sw_policy_cost_t;
+
+typedef struct sw_policy_state sw_policy_state_t;
+
+// Made by `swtrain policy` from a measured report.
+typedef struct {
+    uint16_t levels;
+    uint16_t thrifty;             // the level that needs least energy
+    const sw_policy_cost_t *cost; // of each level
+    const uint32_t *switch_nj;    // of the switch from level i to j: [i * levels + j]; 0: switching is free
+    uint32_t full_nj;             // the store from empty (v_off) to full (v_max)
+    uint32_t empty_mv2;           // v_off squared, in mV * mV / 1024
+    uint16_t scale, shift;        // nJ = (mV * mV / 1024 - empty_mv2) * scale >> shift
+    // May be 0. Takes the level that the policy proposes, or the two codes above, and returns another.
+    uint16_t (*hook)(const sw_policy_state_t *state, uint16_t proposed);
+} sw_policy_t;
+
+extern const sw_policy_t sw_policy;
+
+// Nanojoules unless another unit stands beside.
+struct sw_policy_state {
+    uint32_t stored;   // at the last request
+    uint32_t spent;    // since then, by inferences
+    uint32_t gain;     // what came in between the last two requests
+    uint32_t drawdown; // how far the sparsest level would have sunk the store since it last rose
+    uint32_t trough;   // the deepest of this dark
+    uint32_t reserve;  // the deepest of all, forgotten slowly
+    uint16_t darks;    // survived since start-up; saturates
+    uint16_t run;      // inferences since the level changed
+    uint16_t dwell;    // how many there usually are
+    uint16_t known;    // is `stored` of a request since start-up?
+};
+
+// Energy above v_off at a supply voltage in millivolts.
+uint32_t sw_policy_energy(const sw_policy_t *policy, uint16_t supply_mv);
+
+// After each reset: nothing is known, so nothing is spent that the sparsest level might need.
+void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state);
+
+// A request has come: learns. Once for each request.
+void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint32_t stored_nj);
+
+// The level for the request, from what is stored now and the time that is left; `level` is the present one.
+// Changes nothing.
+uint16_t sw_policy_pick(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level,
+                        uint32_t stored_nj, uint32_t left_us);
+
+// The densest level that is done within `left_us`, whatever is stored; SW_POLICY_LATE: none is.
+uint16_t sw_policy_deadline(const sw_policy_t *policy, uint32_t left_us);
+
+// An inference is done: `from` is the level before the request, `level` the one that ran.
+void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_t from, uint16_t level);
+
+#endif
