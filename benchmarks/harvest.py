@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.build import build, build_app
+from codegen.build import build
 from codegen.emit import emit_project, read_project, write_project
 from codegen.ir import NEVER, Graph, Node
 from codegen.policy import LevelCost, Store, policy_source
@@ -40,6 +40,7 @@ from sim.sources import ConstantPower, PowerLaw, Recorded, RfBursts, SolarDay, S
 from swtrain.deploy import Device
 
 ROOT = Path(__file__).resolve().parent.parent
+APPLICATION = [firmware_dir() / "examples" / "harvest" / name for name in ("main.c", "sleep.S")]
 LEVELS = ("98", "90", "60")
 BY_POLICY = 0xFFFF
 ENERGY = EnergyModel.load("fused")
@@ -84,7 +85,9 @@ def periods(levels: Sequence[LevelCost]) -> list[float]:
     """Five values of T, from scarce (7 of 10 requests at the thrifty level) to plenty (all at the densest)."""
     energies = sorted(level.energy_j for level in levels)
     least, most = energies[0] / MEAN_W, energies[-1] / MEAN_W
-    return [round(t, 3) for t in (0.7 * least, 1.15 * least, math.sqrt(1.15 * least * 1.3 * most), 1.3 * most, 2 * most)]
+    return [
+        round(t, 3) for t in (0.7 * least, 1.15 * least, math.sqrt(1.15 * least * 1.3 * most), 1.3 * most, 2 * most)
+    ]
 
 
 # --- the device
@@ -133,7 +136,9 @@ def serve(job: Job) -> list[int]:
 # --- the optimum
 
 
-def optimum(source: Source, row: Row, period_s: float, count: int, levels: Sequence[LevelCost]) -> tuple[float, list[int]]:
+def optimum(
+    source: Source, row: Row, period_s: float, count: int, levels: Sequence[LevelCost]
+) -> tuple[float, list[int]]:
     """The best score of any schedule that knows the trace, and its answers at each level.
 
     An inference may use what comes in during its whole period; stored energy is rounded up: an upper bound.
@@ -144,7 +149,10 @@ def optimum(source: Source, row: Row, period_s: float, count: int, levels: Seque
     on_at = 0.5 * row.capacitor_f * (V_ON**2 - V_OFF**2)
     grid = np.arange(bins) * unit
     boot_j = row.boot_c * V_ON
-    income = [_joules(source, k * period_s, (k + 1) * period_s) - (SLEEP_W + LEAKAGE_A * V_OFF) * period_s for k in range(count)]
+    income = [
+        _joules(source, k * period_s, (k + 1) * period_s) - (SLEEP_W + LEAKAGE_A * V_OFF) * period_s
+        for k in range(count)
+    ]
     costs = [(0.0, 0.0), *((level.energy_j, level.accuracy / 100) for level in levels)]
     value: dict[str, NDArray[np.float64]] = {"on": np.zeros(bins), "off": np.zeros(bins)}
     choices: list[NDArray[np.int8]] = []
@@ -222,7 +230,9 @@ def without(graph: Graph, keep: Sequence[str]) -> Graph:
     return replace(graph, levels=tuple(graph.levels[k] for k in kept), nodes=tuple(map(thinned, graph.nodes)))
 
 
-def table(model: str, seconds: float, folder: Path, only: str | None = None) -> Iterator[tuple[int, int, dict[str, Any]]]:
+def table(
+    model: str, seconds: float, folder: Path, only: str | None = None
+) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """Yields done, all, and the results so far."""
     graph = load_graph(ROOT / "results" / "models" / model)
     recorded = json.loads((ROOT / "results" / "accuracy.json").read_text())
@@ -234,9 +244,10 @@ def table(model: str, seconds: float, folder: Path, only: str | None = None) -> 
     jobs: dict[Any, tuple[Job, str]] = {}
     with ProcessPoolExecutor() as pool:
         for row in ROWS:
-            elf = folder / f"{row.name}.elf"
-            (folder / "policy.c").write_text(policy_source(levels, zero, Store(row.capacitor_f, V_OFF, V_MAX), "benchmarks"))
-            build_app(firmware_dir() / "examples" / "harvest", folder, elf)
+            (folder / "policy.c").write_text(
+                policy_source(levels, zero, Store(row.capacitor_f, V_OFF, V_MAX), "benchmarks")
+            )
+            elf = build(folder, out=folder / row.name, application=APPLICATION).program
             for trace, source in traces().items():
                 if only not in (None, trace):
                     continue
@@ -269,10 +280,9 @@ def show(results: dict[str, Any]) -> str:
                 fixed = {n: f["score"] for n, f in figures.items() if n not in ("policy", "optimum")}
                 ours = figures["policy"]["score"]
                 cells = "  ".join(f"{n} {s:.4f}" for n, s in fixed.items())
-                lines.append(
-                    f"{trace:9}{row:10} T {period:6} {cells}  policy {ours:.4f} ({100 * (ours - max(fixed.values())):+.2f})"
-                    f"  optimum {figures['optimum']['score']:.4f}  {figures['policy']['answered']}"
-                )
+                best = f"({100 * (ours - max(fixed.values())):+.2f})"
+                most = figures["optimum"]["score"]
+                lines.append(f"{trace:9}{row:10} T {period:6} {cells}  policy {ours:.4f} {best}  optimum {most:.4f}")
     return "\n".join(lines)
 
 
@@ -286,8 +296,9 @@ def main() -> None:
     options = parser.parse_args()
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for done, count, results in table(options.model, options.seconds, Path(scratch) / "p", options.trace):
+        for done, count, so_far in table(options.model, options.seconds, Path(scratch) / "p", options.trace):
             print(f"\r{done} of {count} runs", end="", flush=True)
+            results = so_far
     print("\n" + show(results))
     options.json.write_text(json.dumps({"harvest": results}, indent=1) + "\n")
 

@@ -183,6 +183,9 @@ def _sources(
     if tool.name == "host":
         return [*files, root / "boards" / "host" / "main.c", root / "boards" / "host" / "external.c"]
     own = application or [root / "src" / "sw_serve.c"]
+    if (project.folder / "policy.c").is_file():  # the linker leaves it out where nothing calls it
+        files += [project.folder / "policy.c", root / "src" / "sw_policy.c"]
+        files += [_board_file(target, name) for name in ("supply.c", "supply.S")]
     return [*files, *own, *_board_sources(project, tool, target)]
 
 

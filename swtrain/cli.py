@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from . import __version__, cli_import, cli_plan, cli_train
+from . import __version__, cli_import, cli_plan, cli_policy, cli_train
 from .terminal import OutPath, bar, bar_after, console, fail, known_errors, max_step_cycles
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     """Nested sparse neural networks on batteryless MSP430FR microcontrollers."""
 
 
-for command in (*cli_train.COMMANDS, *cli_import.COMMANDS, *cli_plan.COMMANDS):
+for command in (*cli_train.COMMANDS, *cli_import.COMMANDS, *cli_plan.COMMANDS, *cli_policy.COMMANDS):
     main.add_command(command)
 
 

@@ -47,8 +47,6 @@ struct sw_policy_state {
     uint32_t trough;   // the deepest of this dark
     uint32_t reserve;  // the deepest of all, forgotten slowly
     uint16_t darks;    // survived since start-up; saturates
-    uint16_t run;      // inferences since the level changed
-    uint16_t dwell;    // how many there usually are
     uint16_t known;    // is `stored` of a request since start-up?
 };
 

@@ -3,7 +3,7 @@
 // reserve for requests to come, then the densest level whose price the store can pay.
 #include "sw_policy.h"
 
-enum { LEARN_SHIFT = 3, FORGET_SHIFT = 6, DARKS_KNOWN = 2, DWELL_SHIFT = 2 };
+enum { LEARN_SHIFT = 3, FORGET_SHIFT = 6, DARKS_KNOWN = 2 };
 
 // A margin of 1/16 over measured energy: what an ADC's step and an unlike input may take.
 static uint32_t with_margin(uint32_t nj) {
@@ -30,8 +30,7 @@ uint32_t sw_policy_energy(const sw_policy_t *policy, uint16_t supply_mv) {
 void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state) {
     state->stored = state->spent = state->gain = state->drawdown = state->trough = 0;
     state->reserve = policy->full_nj;
-    state->darks = state->run = state->known = 0;
-    state->dwell = 1;
+    state->darks = state->known = 0;
 }
 
 void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint32_t stored_nj) {
@@ -59,51 +58,65 @@ void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint
     state->known = 1;
 }
 
-// What an inference at `level` costs when the switch to it pays over the stay that is usual.
-static uint32_t spread(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t from,
-                       uint16_t level) {
-    uint32_t energy = policy->cost[level].energy_nj;
-    uint32_t once = from == level ? 0 : policy->switch_nj[from * policy->levels + level];
-    return once == 0 ? energy : energy + once / state->dwell;
+static uint32_t switch_cost(const sw_policy_t *policy, uint16_t from, uint16_t to) {
+    return from == to ? 0 : policy->switch_nj[from * policy->levels + to];
 }
 
-static uint32_t at_once(const sw_policy_t *policy, uint16_t from, uint16_t level) {
-    uint32_t energy = policy->cost[level].energy_nj;
-    return from == level ? energy : energy + policy->switch_nj[from * policy->levels + level];
+// What must stay in the store; all of it while nobody knows how deep this dark will be.
+static uint32_t kept(const sw_policy_t *policy, const sw_policy_state_t *state) {
+    uint32_t need = policy->cost[policy->thrifty].energy_nj;
+    if (state->drawdown && state->darks < DARKS_KNOWN) return policy->full_nj;
+    return state->reserve < need ? need : state->reserve;
 }
 
-// Can the store spend `cost` and `cost_once` and keep what requests to come will need?
-static int affords(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored, uint32_t once,
-                   uint32_t cost, uint16_t price) {
-    uint32_t full = policy->full_nj, need = policy->cost[policy->thrifty].energy_nj;
-    if (stored < with_margin(once)) return 0;
-    if (state->drawdown && state->darks < DARKS_KNOWN) return 0; // how deep this dark will be is not known
-    uint32_t reserve = state->reserve < need ? need : state->reserve;
-    if (stored - once < reserve) return 0;
+// Is the store full enough for the price of `level`, at the next request?
+static int pays(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored, uint32_t once,
+                uint16_t level) {
+    uint32_t full = policy->full_nj, reserve = kept(policy, state);
     if (is_full(policy, stored)) return 1; // what comes in is lost anyway
-    uint32_t next = smaller(less(stored + state->gain, cost), full);
-    return less(next, reserve) >= (less(full, reserve) >> 8) * price;
+    uint32_t next = smaller(less(stored + state->gain, once), full);
+    return less(next, reserve) >= (less(full, reserve) >> 8) * policy->cost[level].price;
+}
+
+// Will the stay at `level` be long enough that it spends more than the way there and back?
+static int worth(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t spare, uint16_t from,
+                 uint16_t level) {
+    uint32_t way = switch_cost(policy, from, level) + switch_cost(policy, level, from);
+    uint32_t more = less(policy->cost[level].energy_nj, policy->cost[from].energy_nj);
+    uint32_t drain = less(policy->cost[level].energy_nj, state->gain);
+    if (way == 0 || more == 0 || drain == 0) return 1;
+    return spare / drain >= way / more;
+}
+
+static int affords(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored, uint16_t from,
+                   uint16_t level) {
+    uint32_t way = switch_cost(policy, from, level), once = policy->cost[level].energy_nj + way;
+    uint32_t reserve = kept(policy, state);
+    if (stored < with_margin(once) || stored - once < reserve) return 0;
+    // Where leaving costs, staying needs no more than the reserve.
+    if (from == level && switch_cost(policy, level, policy->thrifty) != 0) return 1;
+    return pays(policy, state, stored, once, level) &&
+           worth(policy, state, stored - once - reserve, from, level);
 }
 
 static uint16_t propose(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level,
                         uint32_t stored, uint32_t left_us) {
     uint16_t thrifty = policy->thrifty, late = 1;
     for (uint16_t k = policy->levels; k-- > 0;) {
-        if (policy->cost[k].latency_us > left_us) continue;
+        const sw_policy_cost_t *cost = &policy->cost[k];
+        if (cost->latency_us > left_us) continue;
         late = 0;
-        if (k == thrifty || policy->cost[k].price == SW_POLICY_NEVER) continue;
-        uint32_t once = at_once(policy, level, k), cost = spread(policy, state, level, k);
-        if (affords(policy, state, stored, once, cost, policy->cost[k].price)) return k;
+        if (k == thrifty || cost->price == SW_POLICY_NEVER) continue;
+        if (affords(policy, state, stored, level, k)) return k;
     }
     if (late) return SW_POLICY_LATE;
-    // Down to the thrifty level only where that saves more than the switch costs, or where there is no
-    // choice.
-    if (level != thrifty && policy->cost[level].latency_us <= left_us &&
-        spread(policy, state, level, thrifty) >= policy->cost[level].energy_nj &&
-        stored >= with_margin(policy->cost[level].energy_nj))
-        return level;
-    if (policy->cost[thrifty].latency_us > left_us) return SW_POLICY_WAIT;
-    return stored >= with_margin(at_once(policy, level, thrifty)) ? thrifty : SW_POLICY_WAIT;
+    const sw_policy_cost_t *least = &policy->cost[thrifty], *present = &policy->cost[level];
+    if (least->latency_us <= left_us &&
+        stored >= with_margin(least->energy_nj + switch_cost(policy, level, thrifty)))
+        return thrifty;
+    // The way to the thrifty level may cost more than to stay once more.
+    return present->latency_us <= left_us && stored >= with_margin(present->energy_nj) ? level
+                                                                                       : SW_POLICY_WAIT;
 }
 
 uint16_t sw_policy_deadline(const sw_policy_t *policy, uint32_t left_us) {
@@ -120,13 +133,5 @@ uint16_t sw_policy_pick(const sw_policy_t *policy, const sw_policy_state_t *stat
 }
 
 void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_t from, uint16_t level) {
-    state->spent += at_once(policy, from, level);
-    if (from != level) {
-        // The usual stay follows what was seen; never below 1, it divides.
-        uint16_t seen = state->run ? state->run : 1;
-        state->dwell = (uint16_t)(state->dwell - (state->dwell >> DWELL_SHIFT) + (seen >> DWELL_SHIFT));
-        if (state->dwell == 0) state->dwell = 1;
-        state->run = 0;
-    }
-    if (state->run < 0x7FFF) state->run++;
+    state->spent += policy->cost[level].energy_nj + switch_cost(policy, from, level);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // A sensor announces samples, the device answers each at the level that its energy allows, and sleeps.
 //
-// P1.4 rises when a sample is ready, P1.5 has its parity: it tells a new sample from one that was taken
-// before the power failed. A sample that is not answered when the next one comes is dropped. P1.0 pulses with
-// each answer.
+//     swtrain build build/demo --main firmware/examples/harvest/main.c --main
+//     firmware/examples/harvest/sleep.S
+//
+// P1.4 rises when a sample is ready, port 3 has its number, modulo 256: it tells a new sample from one that
+// was taken before the power failed. A sample that is not answered when the next one comes is dropped. P1.0
+// pulses with each answer. PROJECT/policy.c is made by `swtrain policy`. Registers: msp430fr5994.h v1206.
 #include "model.h"
 #include "sw_policy.h"
 #include "sw_supply.h"
@@ -69,12 +72,6 @@ static uint32_t left_us(void) {
     return period > gone ? period - gone : 0;
 }
 
-// An eighth of the period; 0 if that is not known, or too long for the timer.
-static uint16_t poll_ticks(void) {
-    uint32_t ticks = app_period_us / (8 * TICK_US);
-    return ticks < MOST_TICKS ? (uint16_t)ticks : 0;
-}
-
 static void setup(void) {
     P1OUT = 0;
     P1DIR = ANSWER;
@@ -88,11 +85,21 @@ static void setup(void) {
 }
 
 // The level for a sample, or one of the two codes of sw_policy.h. `new`: asked for the first time.
-static uint16_t choose(int new) {
+// `*look_again` becomes the ticks after which energy may have come in; 0: not before the next sample. To look
+// costs about 1 uJ.
+static uint16_t choose(int new, uint16_t *look_again) {
+    *look_again = 0;
     if (app_level != BY_POLICY) return app_level;
     uint32_t stored = sw_policy_energy(&sw_policy, sw_board_supply_mv());
     if (new) sw_policy_request(&sw_policy, &learned, stored);
-    return sw_policy_pick(&sw_policy, &learned, sw_level, stored, left_us());
+    uint16_t level = sw_policy_pick(&sw_policy, &learned, sw_level, stored, left_us());
+    if (level != SW_POLICY_WAIT) return level;
+    // A store that is nearly empty has little to lose: work until it is, and the reset at v_on, for which
+    // nobody has to stay awake, says when energy has come. The steps that are done stay done.
+    if (stored < sw_policy.cost[sw_policy.thrifty].energy_nj / 4) return sw_policy.thrifty;
+    uint32_t ticks = app_period_us / (4 * TICK_US);
+    if (ticks < MOST_TICKS) *look_again = (uint16_t)ticks;
+    return level;
 }
 
 void app_answer(uint16_t class);
@@ -111,11 +118,10 @@ int main(void) {
     for (;;) {
         uint16_t now = sample(), from = sw_level;
         if (now != app_taken) {
-            uint16_t level = choose(now != asked);
+            uint16_t look_again, level = choose(now != asked, &look_again);
             asked = now;
             if (level == SW_POLICY_WAIT || level == SW_POLICY_LATE) {
-                // Energy may come in while there is time left: look again, a few times.
-                app_sleep(level == SW_POLICY_WAIT ? poll_ticks() : 0);
+                app_sleep(look_again);
                 continue;
             }
             sw_cancel(); // an older sample that the power failure kept from its answer

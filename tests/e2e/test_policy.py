@@ -1,0 +1,99 @@
+"""Report -> policy -> application: answers on a harvested supply, at levels that the energy allows."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codegen import reference
+from codegen.emit import read_project
+from codegen.target import firmware_dir
+from sim import EnergyModel, Harvested, Machine, PoweredMachine, Stop
+from sim.sources import ConstantPower
+
+from .conftest import invoke
+
+CAPACITOR = 1e-3
+PERIOD_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def application(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[float]]:
+    """The example built with a policy; its project, and the energy of each level."""
+    report = tmp_path_factory.mktemp("report") / "report.json"
+    result = invoke("sim", project, "--inputs", "1", "--json", report)
+    assert result.exit_code == 0, result.output
+    result = invoke("policy", project, "--report", report, "--capacitor", str(CAPACITOR))
+    assert result.exit_code == 0, result.output
+    example = firmware_dir() / "examples" / "harvest"
+    result = invoke("build", project, "--main", example / "main.c", "--main", example / "sleep.S")
+    assert result.exit_code == 0, result.output
+    energies = [level["energy_j"] for level in json.loads(report.read_text())["levels"]]
+    return project, next((project / "application").glob("*.elf")), energies
+
+
+def serve(elf: Path, watts: float, count: int, x: bytes | None = None) -> tuple[list[int | None], int]:
+    """The level that answered each request in time, or None; and the class of the last answer."""
+    machine = Machine(seed=3)
+    machine.load(elf)
+    machine.write("app_period_us", struct.pack("<I", round(PERIOD_S * 1e6)))
+    if x is not None:
+        machine.write("sw_input", x)
+    supply = Harvested(ConstantPower(watts), CAPACITOR, leakage_a=1e-6, v_start=3.0)
+    for pin in ("P1.4", *(f"P3.{bit}" for bit in range(8))):
+        machine.set_pin(pin, 0)
+    node = PoweredMachine(machine, supply, EnergyModel.load("fused"))
+    levels: list[int | None] = []
+    for k in range(count):
+        machine.set_pin("P1.4", 0)
+        for bit in range(8):
+            machine.set_pin(f"P3.{bit}", (k + 1) >> bit & 1)
+        machine.set_pin("P1.4", 1)
+        levels.append(None)
+        while node.time_s < (k + 1) * PERIOD_S:
+            if node.run("app_answer", duration_s=(k + 1) * PERIOD_S - node.time_s) is Stop.UNTIL:
+                levels[-1] = struct.unpack("<H", machine.read("sw_level", 2))[0]
+    return levels, struct.unpack("<h", machine.read("sw_class", 2))[0]
+
+
+def test_plenty_answers_every_request_and_leaves_the_sparsest_level(application) -> None:
+    project, elf, energies = application
+    graph = read_project(project).graph
+    x = np.random.default_rng(4).integers(0, 128, graph.tensors[graph.input].shape).astype("<i2")
+    levels, answer = serve(elf, 3 * max(energies) / PERIOD_S, 30, x.tobytes())
+    assert None not in levels
+    assert levels[0] == 0  # nothing is known yet
+    assert levels[-1] != 0
+    last = levels[-1]
+    assert last is not None
+    assert answer == int(reference.logits(graph, x[None].astype(np.int16), last)[0].argmax())
+
+
+def test_scarcity_answers_what_the_energy_allows_at_the_sparsest_level(application) -> None:
+    _, elf, energies = application
+    levels, _ = serve(elf, 0.6 * min(energies) / PERIOD_S, 24)
+    answered = [level for level in levels if level is not None]
+    assert set(answered) == {0}
+    stored = 0.5 * CAPACITOR * (3.0**2 - 1.9**2)
+    possible = stored / min(energies) + 0.6 * len(levels)
+    assert min(len(levels), 0.8 * possible) <= len(answered) <= possible + 1
+
+
+def test_reports_that_do_not_fit_are_refused(project: Path, tmp_path: Path) -> None:
+    for text, message in (
+        (None, "can't be read"),
+        ("{}", "is not a report"),
+        ('{"levels": [], "switches": []}', "belongs to another model"),
+    ):
+        report = tmp_path / "report.json"
+        if text is not None:
+            report.write_text(text)
+        result = invoke("policy", project, "--report", report, "--capacitor", "1e-4")
+        assert result.exit_code == 1
+        assert message in result.output
+        assert "Traceback" not in result.output
+        assert result.output.count("\n") == 1
