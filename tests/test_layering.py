@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 APPLICATION = {
-    "accuracy", "calibrate", "cli", "cli_plan", "cli_power", "deploy", "doctor", "export", "graph_module", "importing",
+    "accuracy", "calibrate", "cli", "cli_plan", "cli_policy", "cli_power", "deploy", "doctor", "export", "graph_module", "importing",
     "interrupt", "planning", "plots", "report", "run", "seeded", "show", "sweep", "targets", "terminal", "tracing",
 }  # fmt: skip
 TORCH = {
