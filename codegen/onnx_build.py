@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .floatgraph import FloatNode
-from .ops import Array, Flatten, Op, Shape, WeightedOp
+from .ops import Array, Clip, Flatten, Op, Relu, Shape, WeightedOp
 from .ranges import Range
 
 INPUT = "input"
@@ -157,6 +157,15 @@ class Builder:
         self.nodes.append(FloatNode(name, op, inputs, f"{name}_out", weight, index, bias))
         self.shapes[f"{name}_out"] = shape
         return f"{name}_out"
+
+    def positive(self, tensor: str) -> bool:
+        """Whether the operators before `tensor` leave nothing negative."""
+        node = next((n for n in self.nodes if n.output == tensor), None)
+        if node is None or node.weight is not None:
+            return False
+        if isinstance(node.op, Relu) or (isinstance(node.op, Clip) and node.op.bounds[0] >= 0):
+            return True
+        return all(self.positive(x) for x in node.inputs)
 
     def unique(self, name: str) -> str:
         """A C identifier that no node has yet."""

@@ -8,6 +8,7 @@ pruned.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,17 @@ class Fixed(nn.Module):
 class OperatorModule(nn.Module):
     """The operators of a graph one after the other; the argmax is left to the caller.
 
-    Args:
-        graph: of one level.
-        whole: nodes that become `Fixed`.
+    Attributes:
+        shape: of one input.
+        outputs: number of logits.
     """
 
     def __init__(self, graph: FloatGraph, whole: Collection[str] = ()) -> None:
+        """Of a `graph` of one level, whose nodes in `whole` become `Fixed`."""
         super().__init__()
-        self.input_name = graph.input
-        self.flat_input = len(graph.shape) == 1
+        self.input_name, self.shape = graph.input, graph.shape
+        logits = next(n.output for n in reversed(graph.nodes) if not isinstance(n.op, Argmax))
+        self.outputs = prod(graph.shapes()[logits])
         self.steps: list[tuple[FloatNode, str]] = []
         for node in graph.nodes:
             if isinstance(node.op, Argmax):
@@ -87,7 +90,7 @@ class OperatorModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of a batch `x`."""
-        values = {self.input_name: x.flatten(1) if self.flat_input else x}
+        values = {self.input_name: x.flatten(1) if len(self.shape) == 1 else x}
         y = x
         for node, name in self.steps:
             xs = [values[i] for i in node.inputs]
@@ -99,6 +102,20 @@ class OperatorModule(nn.Module):
                 y = getattr(self, name)(xs[0])
             values[node.output] = y
         return y
+
+
+def check_fits(module: nn.Module, name: str, shape: tuple[int, ...], classes: int) -> None:
+    """Whether an imported module takes inputs of `shape` and tells `classes` apart.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if not isinstance(module, OperatorModule):
+        return
+    if module.shape not in (shape, (prod(shape),)):
+        raise ConfigError(f"model: takes inputs of shape {module.shape}, but {name} has {shape}")
+    if module.outputs < classes:
+        raise ConfigError(f"model: has {module.outputs} outputs, but {name} has {classes} classes")
 
 
 def onnx_module(path: str | Path, options: Mapping[str, Any] | None = None) -> nn.Module:

@@ -22,7 +22,7 @@ from .datasets import Dataset, load_dataset
 from .ensemble import Ensemble
 from .errors import CheckpointError, ConfigError
 from .evaluate import evaluate
-from .graph_module import SUFFIX
+from .graph_module import SUFFIX, check_fits
 from .loop import Teacher, Trainer
 from .models import model_spec
 from .nested import NestedModel
@@ -64,8 +64,9 @@ def train(
     progress = progress or Progress()
     if any(config.targets):
         raise ConfigError("config: targets are not resolved yet; call targets.resolve, or give sparsities in levels")
+    imported = None
     if config.model.endswith(SUFFIX):  # what is wrong with the model must not leave a folder behind
-        make_module(config, out if resume and not overwrite else None)
+        imported = make_module(config, out if resume and not overwrite else None)
     elif ":" not in config.model:
         model_spec(config.model)
     if resume and not overwrite and (out / METRICS).exists():
@@ -78,6 +79,8 @@ def train(
             f"config: validation holds out {config.validation:,} examples, but {dataset.name} has only "
             f"{len(dataset.train):,} to train on; give a smaller number"
         )
+    if imported is not None:
+        check_fits(imported, dataset.name, dataset.test.x.shape[1:], len(dataset.classes))
     if resume and not overwrite and not out.exists():
         raise CheckpointError(f"{out}: holds no run to resume; check --out, or leave --resume out")
     with locked(out), _torch_settings(config):

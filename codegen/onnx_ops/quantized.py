@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..affine import Affine
 from ..onnx_build import INPUT, Builder, Operand, Quantized, Refused, Value
 from ..onnx_reader import OnnxNode
-from ..ops import Array, Clip, Relu, WeightedOp
+from ..ops import Array, Clip
 from .base import Operands, activation, constant, imports, optional, weights
 
 _TYPES = (np.int8, np.uint8, np.int16, np.uint16)
@@ -45,16 +44,6 @@ def _scale(operands: Operands) -> Array:
     return scale
 
 
-def _positive(builder: Builder, tensor: str) -> bool:
-    """Whether the operators before `tensor` leave nothing negative."""
-    node = next((n for n in builder.nodes if n.output == tensor), None)
-    if node is None or isinstance(node.op, WeightedOp | Affine):
-        return False
-    if isinstance(node.op, Relu) or (isinstance(node.op, Clip) and node.op.bounds[0] >= 0):
-        return True
-    return all(_positive(builder, x) for x in node.inputs)
-
-
 @imports("QuantizeLinear")
 def quantize_linear(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
     """To int8, uint8, int16 or uint16; the widest of several scales counts."""
@@ -84,7 +73,7 @@ def dequantize_linear(builder: Builder, node: OnnxNode, operands: Operands) -> O
         if not np.array_equal(scale.reshape(-1), x.scale) or not np.array_equal(zeros.reshape(-1), x.zero_point):
             raise Refused("its scale and zero point are not those of the QuantizeLinear before it")
         value = x.value
-        if x.low == 0 and value.tensor != INPUT and not _positive(builder, value.tensor):
+        if x.low == 0 and value.tensor != INPUT and not builder.positive(value.tensor):
             name = f"{value.tensor.removesuffix('_out')}_clip"
             value = Value(builder.emit(name, Clip((0.0, x.high)), (value.tensor,)), value.order)
         low, high = x.low, x.high

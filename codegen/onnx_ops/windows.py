@@ -119,16 +119,36 @@ def average_pool(builder: Builder, node: OnnxNode, operands: Operands) -> Operan
 
 @imports("MaxPool")
 def max_pool(builder: Builder, node: OnnxNode, operands: Operands) -> Operand:
-    """Whole windows, without padding and dilation."""
+    """Without dilation. Padding, and windows over the edge, only behind a relu: there a zero changes no maximum."""
     x = activation(operands)
     tensor = builder.image(x)
-    shape = builder.shapes[tensor]
-    window = _pool_sizes(node, _window(node, shape), shape)
-    if any(window.padding):
-        raise Refused(f"its pads {window.padding} are not supported; a maximum takes no padding here")
+    c, *_ = shape = builder.shapes[tensor]
+    window = _window(node, shape)
     if window.dilation != (1, 1):
         raise Refused(f"its dilations {window.dilation} are not supported")
-    return _result(builder, builder.emit(layer_name(node), MaxPool(window.kernel, window.stride), (tensor,)), x)
+    padding = _reaching(node, window, shape)
+    name = layer_name(node)
+    if any(padding):
+        if not builder.positive(tensor):
+            raise Refused(f"its padding {padding} is supported behind a relu only, where zeros change no maximum")
+        ones, zeros = np.ones((c, 1, 1, 1), np.float32), np.zeros(c, np.float32)
+        tensor = builder.emit(f"{name}_pad", Conv2d(padding=padding, groups=c), (tensor,), ones, zeros)
+        builder.whole.add(builder.nodes[-1].name)
+    return _result(builder, builder.emit(name, MaxPool(window.kernel, window.stride), (tensor,)), x)
+
+
+def _reaching(node: OnnxNode, window: _Window, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The padding of a node, without what no window reaches, and with what the windows of `ceil_mode` do."""
+    ceil_mode = int(node.attributes.get("ceil_mode", 0))
+    after = []
+    for axis in (0, 1):
+        size, before, behind = shape[1 + axis], window.padding[axis], window.padding[axis + 2]
+        free, stride = size + before + behind - window.extent(axis), window.stride[axis]
+        last = -(-free // stride) * stride if ceil_mode else free // stride * stride
+        if ceil_mode and last >= size + before:  # a window that would begin behind the image is left out
+            last -= stride
+        after.append(max(last + window.extent(axis) - size - before, 0))
+    return (*window.padding[:2], after[0], after[1])
 
 
 @imports("GlobalAveragePool", "GlobalMaxPool")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -194,7 +195,7 @@ def test_one_message_names_every_node() -> None:
         lower(parse_onnx(model((1, 1, 4, 4), nodes, opset=20), "m.onnx"))
     text = str(caught.value)
     assert text.startswith(
-        "m.onnx: 3 nodes can't be imported: LSTM_0 (LSTM): not supported; MaxPool_2 (MaxPool): its pads"
+        "m.onnx: 3 nodes can't be imported: LSTM_0 (LSTM): not supported; MaxPool_2 (MaxPool): its padding"
     )
     assert "Gelu_3 (Gelu): not supported" in text
     assert "Relu_1" not in text
@@ -274,6 +275,64 @@ def test_padding_in_an_average_is_a_convolution() -> None:
     made = check(model((1, 2, 7, 7), [("AveragePool", ("x",), "y", pool)]), 1, 2, 7, 7)
     assert isinstance(made.graph.nodes[0].op, Conv2d)
     assert made.whole == {"AveragePool_0"}
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+        {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
+        {"kernel_shape": [3, 2], "strides": [1, 1], "auto_pad": "SAME_UPPER"},
+        {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [0, 0, 2, 2], "ceil_mode": 1},
+        {"kernel_shape": [2, 2], "strides": [4, 4], "pads": [0, 0, 1, 1]},
+    ],
+)
+def test_padding_of_a_maximum(pool: dict[str, Any]) -> None:
+    """Zeros behind a relu; elsewhere refused."""
+    made = check(model((1, 2, 7, 7), [("Relu", ("x",), "r", {}), ("MaxPool", ("r",), "y", pool)]), 1, 2, 7, 7)
+    assert made.whole <= {"MaxPool_1_pad"}
+    if made.whole:
+        with pytest.raises(UnsupportedOp, match="behind a relu only"):
+            lower(parse_onnx(model((1, 2, 7, 7), [("MaxPool", ("x",), "y", pool)]), "m"))
+
+
+def random_window(rng: np.random.Generator) -> tuple[str, dict[str, Any], list[int]]:
+    """Operator, attributes and image that onnxruntime takes."""
+    op, kernel = str(rng.choice(["Conv", "MaxPool", "AveragePool"])), rng.integers(1, 5, 2).tolist()
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": rng.integers(1, 5, 2).tolist()}
+    if rng.random() < 0.5:  # strides up to the kernel: else its padding becomes negative
+        attributes["auto_pad"] = str(rng.choice(["SAME_UPPER", "SAME_LOWER", "VALID"]))
+        attributes["strides"] = [min(pair) for pair in zip(attributes["strides"], kernel, strict=True)]
+    else:
+        attributes["pads"] = [int(rng.integers(kernel[i % 2])) for i in range(4)]
+    if op == "Conv":
+        attributes["group"] = int(rng.integers(1, 3))
+        attributes["dilations"] = rng.integers(1, 3, 2).tolist() if "pads" in attributes else [1, 1]
+    elif "pads" in attributes:
+        attributes["ceil_mode"] = int(rng.integers(2))
+    if op == "AveragePool":
+        attributes["count_include_pad"] = 1
+    return op, attributes, rng.integers(7, 11, 2).tolist()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_windows_are_those_of_onnxruntime(seed: int) -> None:
+    """Any kernel, stride, padding, `auto_pad` and `ceil_mode` that both take; onnx's reference has mistakes here."""
+    op, attributes, size = random_window(np.random.default_rng(seed))
+    weights = {"w": rand(4, 2 // attributes["group"], *attributes["kernel_shape"])} if op == "Conv" else {}
+    nodes = [("Relu", ("x",), "r", {}), (op, ("r", *weights), "y", attributes)]
+    proto, x = model((1, 2, *size), nodes, **weights), rand(1, 2, *size)
+    try:
+        made = lower(parse_onnx(proto, "m"))
+    except UnsupportedOp as e:
+        if op == "AveragePool" and "ceil_mode" in str(e):
+            return
+        raise
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    want, got = session.run(None, {"x": x})[0], made.run(x)
+    assert got.shape == want.shape
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
 def test_layers_are_called_as_their_weights() -> None:

@@ -109,6 +109,14 @@ def test_mistakes_leave_no_folder(tmp_path: Path) -> None:
         train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     file = lenet_like(tmp_path)
+    wrong = [((1, 1, 8, 8), 10, "takes inputs of shape"), ((1, 784), 9, "9 outputs, .* 10 classes")]
+    for shape, outputs, words in wrong:
+        size = int(np.prod(shape))
+        nodes = [("Flatten", ("x",), "f", {}), ("Gemm", ("f", "w"), "y", {"transB": 1})]
+        onnx.save(model(shape, nodes, w=rand(outputs, size)), str(tmp_path / "other.onnx"))
+        with pytest.raises(ConfigError, match=words):
+            train(TrainConfig(model=str(tmp_path / "other.onnx")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     with pytest.raises(ConfigError, match="unknown options width"):
         onnx_module(file, {"width": 2})
     with pytest.raises(ConfigError, match="no number"):
