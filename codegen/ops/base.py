@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from typing import Any, ClassVar
 
 import numpy as np
@@ -151,7 +152,10 @@ def op_from_dict(kind: str, attributes: dict[str, Any]) -> Op:
             raise UnsupportedOp(f"{what} a whole number")
         if isinstance(expected, tuple) and (not isinstance(value, list) or len(value) != (len(expected) or len(value))):
             raise UnsupportedOp(f"{what} a list of {len(expected) or 'any number of'} numbers")
-        if isinstance(expected, tuple) and not all(type(v) is int for v in value):
+        if isinstance(expected, tuple) and any(type(v) is float for v in expected):
+            if not all(type(v) in (int, float) and isfinite(v) for v in value):
+                raise UnsupportedOp(f"{what} a list of numbers")
+        elif isinstance(expected, tuple) and not all(type(v) is int for v in value):
             raise UnsupportedOp(f"{what} a list of whole numbers")
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in attributes.items()})
 

@@ -4,7 +4,9 @@ import importlib.util
 import sys
 from pathlib import Path
 
-for _path in (Path(__file__).parents[1] / "strategies.py", Path(__file__).parent / "images.py"):
+_HERE = Path(__file__).parent
+_SHARED = ("strategies.py", "onnx_models.py")
+for _path in (*(_HERE.parent / name for name in _SHARED), _HERE / "images.py", _HERE / "onnx_backend.py"):
     if _path.stem not in sys.modules:
         _spec = importlib.util.spec_from_file_location(_path.stem, _path)
         assert _spec is not None

@@ -4,7 +4,7 @@ The first real-valued input of a test is the network's; its other inputs are bou
 and bounds are in real models. Tests of operators on constants (`CONSTANTS`) have initialisers only. A softmax at the
 end is not left out here, since its output would be missed.
 
-    python -m tests.codegen.onnx_backend     # after a change that refuses less, or a new version of onnx
+    python tests/codegen/onnx_backend.py     # after a change that refuses less, or a new version of onnx
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from strategies import LIMIT, Chain, make_params, random_graph, seeds, worst_inp
 
 from codegen.errors import CodegenError, GraphError, UnsupportedOp
 from codegen.ir import NEVER, Graph, Level, Node, Params, Tensor
-from codegen.ops import Add, Argmax, AvgPool, Concat, Conv2d, Flatten, FullyConnected, MaxPool, Relu, op_from_dict
+from codegen.ops import Add, Argmax, AvgPool, Clip, Concat, Conv2d, Flatten, FullyConnected, MaxPool, Relu, op_from_dict
 
 
 def dense(weight: object = ((1, 2),), bias: object = 0, lo: int = 0, hi: int = 100, **options: int) -> Graph:
@@ -325,6 +325,10 @@ def test_unknown_operators_and_attributes_are_named() -> None:
         op_from_dict("conv2d", {"groups": [2]})
     with pytest.raises(UnsupportedOp, match=r"dilation is 2, not a list of 2 numbers"):
         op_from_dict("conv2d", {"dilation": 2})
+    assert op_from_dict("clip", {"bounds": [-1, 2.5]}) == Clip((-1, 2.5))
+    for bounds in ([0.0, "6"], [0.0, float("inf")], [0.0, True]):
+        with pytest.raises(UnsupportedOp, match="not a list of numbers"):
+            op_from_dict("clip", {"bounds": bounds})
     assert issubclass(UnsupportedOp, CodegenError)
 
 

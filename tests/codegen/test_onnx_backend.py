@@ -3,8 +3,7 @@
 import json
 
 import onnx
-
-from .onnx_backend import LIST, PASSES, cases, outcome
+from onnx_backend import LIST, PASSES, cases, outcome
 
 
 def test_each_passes_or_is_refused_as_committed() -> None:

@@ -1,6 +1,5 @@
 """Models made with onnx.helper against ONNX's own reference evaluator, and our writer read back."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,9 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx_models import Node, model, qdq, rand
+from strategies import float_graphs
 
 from codegen.errors import OnnxError, UnsupportedOp
 from codegen.floatgraph import FloatGraph
@@ -19,28 +19,6 @@ from codegen.onnx_reader import parse_onnx
 from codegen.onnx_writer import to_onnx
 from codegen.ops import Array, Conv2d, FullyConnected
 from codegen.quantize import quantize
-from tests.strategies import float_graphs
-
-Node = tuple[str, Sequence[str], str, dict[str, Any]]
-
-
-def model(
-    shape: Sequence[int | str | None], nodes: Sequence[Node], opset: int = 17, **constants: Array
-) -> onnx.ModelProto:
-    """A model from `x` to `y`; a node is `(operator, inputs, output, attributes)`."""
-    made = [helper.make_node(op, list(xs), [y], name=f"{op}_{i}", **a) for i, (op, xs, y, a) in enumerate(nodes)]
-    graph = helper.make_graph(
-        made,
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-
-
-def rand(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
 
 
 def check(proto: onnx.ModelProto, *shape: int) -> Imported:
@@ -218,10 +196,6 @@ def test_what_is_no_network() -> None:
     nodes = [("Conv", ("x", "w"), "c", {}), ("Transpose", ("c",), "y", {"perm": [0, 2, 3, 1]})]
     with pytest.raises(OnnxError, match="not what the last layer computes"):
         import_onnx(parse_onnx(model((1, 1, 4, 4), nodes, w=rand(2, 1, 3, 3)), "m.onnx"))
-
-
-def qdq(x: str, y: str, scale: str, zero: str) -> list[Node]:
-    return [("QuantizeLinear", (x, scale, zero), f"{y}_q", {}), ("DequantizeLinear", (f"{y}_q", scale, zero), y, {})]
 
 
 def test_quantised_model_brings_its_ranges() -> None:

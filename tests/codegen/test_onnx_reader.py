@@ -6,12 +6,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx_models import model, rand
 
 from codegen.errors import CodegenError, OnnxError
 from codegen.onnx_import import import_onnx
 from codegen.onnx_reader import MAX_ELEMENTS, parse_onnx, read_onnx
-
-from .test_onnx_import import model, rand
 
 NET = [("Conv", ("x", "w"), "y", {})]
 

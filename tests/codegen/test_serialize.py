@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=25, deadline=None)
 def test_round_trip(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("graph")
-    graph = random_graph(seed, 1 + seed % 5, bool(seed % 2))
+    graph = random_graph(seed, 1 + seed % 5, bool(seed % 2), joins=bool(seed % 3))
     save_graph(graph, folder)
     assert same(load_graph(folder), graph)
 

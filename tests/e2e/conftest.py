@@ -1,11 +1,20 @@
 """One small trained run, its project and its build, shared by the end-to-end tests."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from swtrain.cli import main
+
+if "onnx_models" not in sys.modules:  # importlib mode leaves sys.path alone
+    _spec = importlib.util.spec_from_file_location("onnx_models", Path(__file__).parents[1] / "onnx_models.py")
+    assert _spec is not None
+    assert _spec.loader is not None
+    sys.modules["onnx_models"] = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(sys.modules["onnx_models"])
 
 QUICK = """
 model = "lenet5"

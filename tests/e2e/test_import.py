@@ -8,12 +8,12 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto
+from onnx_models import model, qdq, rand
 
 from codegen.onnx_writer import to_onnx
 from codegen.serialize import load_graph
 from swtrain.models import build_model
 from swtrain.seeded import float_graph_of, seeded_module
-from tests.codegen.test_onnx_import import model, qdq, rand
 
 from .conftest import invoke
 from .test_bad_input import check
@@ -73,20 +73,30 @@ def test_as_it_is_with_own_inputs(lenet: Path, tmp_path: Path) -> None:
 
 
 def test_quantised_model_needs_no_data(tmp_path: Path) -> None:
-    """QDQ brings its ranges along; two nested levels."""
+    """QDQ brings its ranges along, a relu that the quantiser removed comes back; two nested levels."""
     nodes = [
         *qdq("x", "xq", "s", "z"),
         ("DequantizeLinear", ("w8", "s", "zw"), "w", {}),
         ("Gemm", ("xq", "w"), "g", {"transB": 1}),
-        *qdq("g", "y", "s", "zw"),
+        *qdq("g", "r", "s", "z"),
+        ("DequantizeLinear", ("v8", "s", "zw"), "v", {}),
+        ("Gemm", ("r", "v"), "h", {"transB": 1}),
+        *qdq("h", "y", "s", "zw"),
     ]
-    constants = {"s": np.float32(0.01), "z": np.uint8(0), "zw": np.int8(0), "w8": np.ones((3, 8), np.int8)}
+    constants = {
+        "s": np.float32(0.01),
+        "z": np.uint8(0),
+        "zw": np.int8(0),
+        "w8": np.ones((3, 8), np.int8),
+        "v8": np.ones((2, 3), np.int8),
+    }
     onnx.save(model((1, 8), nodes, **constants), str(tmp_path / "q.onnx"))
     result = invoke("import", tmp_path / "q.onnx", "--out", tmp_path / "run", "--levels", "50,0")
     assert result.exit_code == 0, result.output
     graph = load_graph(tmp_path / "run")
-    assert graph.output.shape == (3,)
-    assert [graph.nnz(k) for k in range(2)] == [12, 24]
+    assert [n.op.kind for n in graph.nodes] == ["fully_connected", "clip", "fully_connected", "argmax"]
+    assert [graph.nnz(k) for k in range(2)] == [15, 30]
+    assert invoke("emit-c", tmp_path / "run", "--out", tmp_path / "p").exit_code == 0
     assert {p.name for p in (tmp_path / "run" / "onnx").iterdir()} == {"level0.onnx", "level1.onnx"}
 
 

@@ -12,12 +12,13 @@ import torch
 from swtrain.config import TrainConfig, parse_config
 from swtrain.datasets import Dataset, Split
 
-if "networks" not in sys.modules:  # importlib mode leaves sys.path alone
-    _spec = importlib.util.spec_from_file_location("networks", Path(__file__).parents[1] / "networks.py")
-    assert _spec is not None
-    assert _spec.loader is not None
-    sys.modules["networks"] = importlib.util.module_from_spec(_spec)
-    _spec.loader.exec_module(sys.modules["networks"])
+for _name in ("strategies", "networks", "onnx_models"):  # importlib mode leaves sys.path alone
+    if _name not in sys.modules:
+        _spec = importlib.util.spec_from_file_location(_name, Path(__file__).parents[1] / f"{_name}.py")
+        assert _spec is not None
+        assert _spec.loader is not None
+        sys.modules[_name] = importlib.util.module_from_spec(_spec)
+        _spec.loader.exec_module(sys.modules[_name])
 
 
 def bars(count: int, seed: int) -> Split:

@@ -7,6 +7,8 @@ import onnx
 import pytest
 import torch
 from hypothesis import given, settings
+from onnx_models import model, rand
+from strategies import float_graphs
 from torch import nn
 
 from codegen.affine import Affine
@@ -22,8 +24,6 @@ from swtrain.nested import NestedModel
 from swtrain.runs import SOURCE
 from swtrain.tracing import trace
 from swtrain.train import load_run, train
-from tests.codegen.test_onnx_import import model, rand
-from tests.strategies import float_graphs
 
 
 def same(graph: FloatGraph, x: Array, module: nn.Module) -> None:
