@@ -26,6 +26,7 @@ from .errors import DoesNotFit, OutputError, ToolchainError
 from .files import replace_folder
 from .image import read_segments, region_sizes, to_intel_hex, to_ti_txt
 from .loader import build_loaders
+from .package import stamp as stamp_program
 from .target import TargetSpec, firmware_dir, load_target
 
 TOOLCHAINS = BUILDS
@@ -262,6 +263,8 @@ def build(
         compile_and_link(
             tool, _sources(project, tool, target, application), [firmware_dir() / "include", folder], program, map_file
         )
+        if tool.name != "host":
+            stamp_program(program)
         files: dict[str, str | bytes] = {name: program.read_bytes()}
         sizes: dict[str, Any] = {}
         loaders: list[Path] = []

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -43,6 +43,14 @@ EXTERNAL = "weights_external.bin"
 """What the external memory must hold."""
 RUNTIME = ("src/sw_run.c", "src/sw_handover.c")
 """Firmware of every model."""
+UPDATE = ("src/sw_update.c", "src/sw_crc.c")
+"""What replaces weights in the field."""
+READY: tuple[tuple[str, Callable[[Plans], bool]], ...] = (
+    ("sw_update_finish", lambda p: p.staging > 0),
+    ("sw_external_check", lambda p: p.image is not None),
+    ("sw_switch_finish", lambda p: bool(p.images.initial)),
+)
+"""What must be done before the weights can be read, in this order."""
 SWITCH = ("src/sw_switch.c", "src/sw_switch_image.c")
 """How it switches levels: without images, with images."""
 BUILDS = ("zig", "gcc", "host")
@@ -72,6 +80,8 @@ def emit_project(
     encoding: str | Mapping[str, str] = "auto",
     optimize: str = "latency",
     switching: str = "resident",
+    update: int | None = None,
+    model_version: int = 1,
 ) -> CProject:
     """Plan, pack and write `graph` as a C project for `target`.
 
@@ -82,11 +92,13 @@ def emit_project(
         optimize: `latency`, `energy` or `size`: what decides back end, tile and encoding.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
         switching: `resident`, `image` or `auto`: how a switch of level works (`delta.choose_images`).
+        update: bytes for packages that replace weights in the field, 0 for as many as all weights take.
+        model_version: what such a package must exceed.
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
     """
-    plans = plan_project(graph, target, backend, overlap, external, encoding, optimize, switching)
+    plans = plan_project(graph, target, backend, overlap, external, encoding, optimize, switching, update)
     graph, packed, schedule, plan, image = plans.graph, plans.packed, plans.schedule, plans.memory, plans.image
     emission = Emission(graph, packed, plan)
     structure = json.dumps(graph_to_dict(graph), indent=1) + "\n"
@@ -107,11 +119,18 @@ def emit_project(
         "images": plans.images,
         "patches": patch_context(plans.images),
         "blob_index": {name: i for i, name in enumerate(packed.layers)},
+        "staging": plans.staging,
+        "model_version": model_version,
+        "ready": [name for name, used in READY if used(plans)],
         "sources": _collect(
-            [*RUNTIME, SWITCH[bool(plans.images.initial)]], (KINDS[layer.kind].sources for layer in schedule.layers)
+            [*RUNTIME, SWITCH[bool(plans.images.initial)], *(UPDATE if plans.staging else [])],
+            (KINDS[layer.kind].sources for layer in schedule.layers),
         ),
         "kernels": _collect(
-            ["sw_patch_s16_cpu"] if plans.images.initial else [],
+            [
+                *(["sw_patch_s16_cpu"] if plans.images.initial else []),
+                *(["sw_copy_rows_s16_dma", "sw_load_u16"] if plans.staging else []),
+            ],
             (KINDS[layer.kind].kernels_of(layer) for layer in schedule.layers),
         ),
         "board_sources": _collect([], (KINDS[layer.kind].board_sources for layer in schedule.layers)),
@@ -343,7 +362,8 @@ def _manifest(plans: Plans, context: Mapping[str, Any]) -> dict[str, Any]:
         "index_bytes": [packed.index_bytes(k) for k in range(count)],
         "blob_bytes": packed.blob_bytes,
         "near_bytes": packed.near_bytes,
-        "patch_bytes": packed.patch_bytes,
+        "patch_bytes": plans.images.patch_bytes,
+        "staging_bytes": plans.staging,
         "arena_bytes": [2 * n for n in plan.arena_words],
         "lea_bytes": 2 * plan.lea_words,
     }

@@ -34,7 +34,7 @@ class PackedModel:
     """Packed weights of all nodes, in the order of the graph.
 
     Attributes:
-        patch_bytes: what lies beside them in high FRAM to switch levels (`delta.Images`).
+        patch_bytes: what lies beside them in high FRAM: patches (`delta.Images`), room for packages.
     """
 
     layers: Mapping[str, Packed]

@@ -15,6 +15,7 @@ from .lea import plan_lea
 from .lint import lint_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
 from .near import place_near
+from .package import whole_set
 from .packing import PackedModel, pack_weights
 from .passes import fuse_clips
 from .spill import choose_external
@@ -30,6 +31,7 @@ class Plans:
         graph: with the weights of every level; the layers' nodes are dense where they have images.
         overlap: CPU and DMA work while the LEA runs.
         image: of the external memory, if weights lie there.
+        staging: bytes in which packages arrive, 0 for a model without updates.
         images: weights of which a switch of level rewrites what differs.
     """
 
@@ -41,6 +43,7 @@ class Plans:
     memory: MemoryPlan
     image: ExternalImage | None = None
     images: Images = NO_IMAGES
+    staging: int = 0
 
     def work(self, level: int) -> list[Work]:
         """Primitives of each layer at `level`."""
@@ -65,6 +68,7 @@ def plan_project(
     encoding: str | Mapping[str, str] = "auto",
     optimize: str = "latency",
     switching: str = "resident",
+    update: int | None = None,
 ) -> Plans:
     """Choose back ends and encodings, pack, cut into steps and place everything.
 
@@ -75,6 +79,7 @@ def plan_project(
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
         optimize: `latency`, `energy` or `size`: what decides back end, tile and encoding.
         switching: `resident`, `image` or `auto`: how a switch of level works (`delta.choose_images`).
+        update: bytes of high FRAM for packages (`package.whole_set` for 0), `None` for a model without updates.
 
     Raises:
         TargetError, DoesNotFit, UnsupportedOp, GraphError: see the planning functions.
@@ -85,7 +90,9 @@ def plan_project(
     lea = plan_lea(graph, target, backend, overlap, optimize, names)
     columns = {name: choice.packed for name, choice in lea.items()}
     images = make_images(whole, columns, names, int(target.step_budget))
-    packed = replace(pack_weights(graph, columns, encoding, target, optimize), patch_bytes=images.patch_bytes)
+    packed = pack_weights(graph, columns, encoding, target, optimize)
+    staging = 0 if update is None else update + update % 2 or whole_set(packed.blob_bytes)
+    packed = replace(packed, patch_bytes=images.patch_bytes + staging)
     far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea, None, overlap), target).far_bytes
     room = target.regions["hifram"].size - far_bytes
     image = _external_image(graph, packed, target, external, room, names)
@@ -96,7 +103,7 @@ def plan_project(
     if other.taps == schedule.taps:  # the kernels for it take no SRAM that convolutions need
         packed, schedule, memory = near, other, plan_memory(graph, other, near, target)
     lint_lea(graph, schedule, target)
-    return Plans(whole, target, overlap, packed, schedule, memory, image, images)
+    return Plans(whole, target, overlap, packed, schedule, memory, image, images, staging)
 
 
 def _external_image(

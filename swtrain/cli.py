@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from . import __version__, cli_import, cli_plan, cli_policy, cli_train
+from . import __version__, cli_import, cli_package, cli_plan, cli_policy, cli_train
 from .terminal import OutPath, bar, bar_after, console, fail, known_errors, max_step_cycles
 
 
@@ -23,7 +23,8 @@ def main() -> None:
     """Nested sparse neural networks on batteryless MSP430FR microcontrollers."""
 
 
-for command in (*cli_train.COMMANDS, *cli_import.COMMANDS, *cli_plan.COMMANDS, *cli_policy.COMMANDS):
+COMMAND_SETS = (cli_train, cli_import, cli_plan, cli_policy, cli_package)
+for command in (c for module in COMMAND_SETS for c in module.COMMANDS):
     main.add_command(command)
 
 
@@ -68,6 +69,12 @@ for command in (*cli_train.COMMANDS, *cli_import.COMMANDS, *cli_plan.COMMANDS, *
     "what differs. auto: for each layer what costs less.",
 )
 @click.option(
+    "--update",
+    metavar="auto | BYTES",
+    help="Room for packages that replace weights in the field; auto: as many as all weights take. [default: none]",
+)
+@click.option("--model-version", default=1, show_default=True, type=click.IntRange(1, 65535), help="See --update.")
+@click.option(
     "--supply",
     metavar="capacitor=F[,v_on=3.0][,v_off=1.9][,leakage=A][,boot_s=S][,boot_c=C]",
     help="Energy buffer in SI units: steps that it pays for. [default: steps of the board's target.toml]",
@@ -84,6 +91,8 @@ def emit_c(
     encoding: tuple[str, ...],
     optimize: str,
     switching: str,
+    update: str | None,
+    model_version: int,
     supply: str | None,
     max_step_cycles: int | None,
 ) -> None:
@@ -101,9 +110,14 @@ def emit_c(
     wanted = dict.fromkeys(names, next((e for e in reversed(encoding) if "=" not in e), "auto"))
     wanted |= {node: name for node, _, name in (e.rpartition("=") for e in encoding if "=" in e)}
     buffer = parse_buffer(supply) if supply else None
+    if update is not None and update != "auto" and not update.isdecimal():
+        fail(f"--update {update}: give auto or a number of bytes")
+    room = None if update is None else 0 if update == "auto" else int(update)
     planned = fit_steps(board, buffer) if buffer else board
     try:
-        project = emit_project(graph, planned, backend, overlap, external, wanted, optimize, switching)
+        project = emit_project(
+            graph, planned, backend, overlap, external, wanted, optimize, switching, room, model_version
+        )
     except DoesNotFit as e:
         raise (explain(buffer, board, e) if buffer else e) from e
     write_project(project, out)

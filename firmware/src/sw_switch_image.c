@@ -4,6 +4,7 @@
 // Between the first patch and the last the images are of no level. So the journal is opened before the first
 // write and closed after the level; whoever wants to compute completes an open switch first. A chunk writes
 // what it reads elsewhere, so repeating one is harmless, and sw_switch_finish always goes on forward.
+#include "sw_handover.h"
 #include "sw_switch.h"
 
 SW_NVM uint16_t sw_level = 0;
@@ -33,8 +34,8 @@ int sw_switch_finish(void) {
 int sw_switch(uint16_t level) {
     if (level >= sw_level_count) return SW_ERR_LEVEL;
     if (sw_state() == SW_RUNNING) return SW_ERR_BUSY; // it reads the images
-    sw_switch_finish();
-    if (level == sw_level) return SW_OK;
+    int status = sw_ready();                          // completes an open switch
+    if (status != SW_OK || level == sw_level) return status;
     sw_patched = 0;
     SW_COMMIT(sw_switching, level + 1);
     return sw_switch_finish();

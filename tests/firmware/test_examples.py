@@ -87,7 +87,7 @@ def test_sensor_lights_the_led_and_sends_numbered_lines(project: tuple[Path, Gra
     assert m.pin("P1.0") == (want == 0)
 
 
-RUNTIME = ("sw_serve", "sw_run", "sw_handover", "sw_switch_image", "sw_external")
+RUNTIME = ("sw_serve", "sw_run", "sw_handover", "sw_switch_image", "sw_external", "sw_update", "sw_crc")
 LIMIT_CODE, LIMIT_SRAM = 4096, 200
 
 
