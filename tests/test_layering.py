@@ -11,8 +11,8 @@ import pytest
 
 APPLICATION = {
     "accuracy", "calibrate", "cli", "cli_package", "cli_plan", "cli_policy", "cli_power", "deploy", "doctor", "export",
-    "graph_module", "importing", "interrupt", "planning", "plots", "report", "run", "seeded", "show", "sweep", "targets",
-    "terminal", "tracing",
+    "graph_module", "importing", "interrupt", "planning", "plots", "report", "run", "seeded", "show", "sweep",
+    "targets", "terminal", "tracing",
 }  # fmt: skip
 TORCH = {
     "batches", "ensemble", "evaluate", "export", "graph_module", "loop", "models", "nested", "optim", "parallel",
