@@ -36,8 +36,6 @@ from swtrain.seeded import seeded_graph
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = load_target("msp430fr5994")
 ENERGY = "fused"
-TINY_LAYER = 0.005
-"""Layers below this part of a model do not count in ``cost_model_error_max``; their figures are in the file."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def built(project: CProject, folder: Path, reading: str) -> Device:
 
 
 def measure(model: Model, folder: Path, inputs: int) -> Iterator[tuple[str, dict[str, Any], list[float]]]:
-    """Figures of each level, and the error of the cost model for each layer that counts."""
+    """Figures of each level, and the error of the cost model for each layer."""
     graph = model.graph()
     overlapped, serial = (emit_project(graph, TARGET, overlap=overlap) for overlap in (True, False))
     devices = {
@@ -119,11 +117,7 @@ def measure(model: Model, folder: Path, inputs: int) -> Iterator[tuple[str, dict
             }
             for i, layer in enumerate(manifest["layers"])
         ]
-        errors = [
-            abs(layer["predicted_cycles"] / layer["cycles"] - 1)
-            for layer in layers
-            if layer["cycles"] > TINY_LAYER * mean["best"]
-        ]
+        errors = [abs(layer["predicted_cycles"] / layer["cycles"] - 1) for layer in layers]
         weights = manifest["weight_bytes"][k]
         macs = sum(layer["macs"] for layer in layers)
         name = "dense" if level.sparsity == 0 else level.name

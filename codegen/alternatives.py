@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .cost import pool_apart
+from .encodings import RowLayer
 from .encodings.offers import offers as encoding_offers
 from .ir import NEVER, Graph, Node, Params
 from .lea import candidates
+from .packing import Packed
 from .target import TargetSpec
 
 MASKS = ("any", "columns")
@@ -17,12 +20,12 @@ MASKS = ("any", "columns")
 
 
 @dataclass(frozen=True)
-class Offer:
+class Alternative:
     """A way to run a layer.
 
     Attributes:
         tile: of the LEA, as text.
-        cycles, joules: expected at each level.
+        cycles, joules: expected at each level, with the pool behind the layer if the LEA could do it as well.
         size: bytes of weights, indices and tables.
     """
 
@@ -39,27 +42,34 @@ class Offer:
         return f"{self.backend} {self.encoding}" + (f" {self.tile}" if self.tile else "")
 
 
-def offers(graph: Graph, node: Node, target: TargetSpec, overlap: bool = True) -> list[Offer]:
+def offers(graph: Graph, node: Node, target: TargetSpec, overlap: bool = True) -> list[Alternative]:
     """Every encoding on the CPU, and the best of each back end's tiles; fastest over all levels first."""
     return sorted([*_cpu(graph, node, target), *_lea(graph, node, target, overlap)], key=lambda o: sum(o.cycles))
 
 
-def _cpu(graph: Graph, node: Node, target: TargetSpec) -> Iterator[Offer]:
+def _cpu(graph: Graph, node: Node, target: TargetSpec) -> Iterator[Alternative]:
     assert node.params is not None
     for found in encoding_offers(graph, node, target):
         packed = found.packed
-        name = packed.encoding if packed.weight_size == 2 else f"{packed.encoding} 8 bit"
-        joules = tuple(n * target.joules["cycle"] for n in found.cycles)
-        yield Offer("cpu", name, "", found.cycles, joules, packed.blob_bytes + 4 * len(node.params.bias))
+        cycles = tuple(n + pool_apart(graph, node, target.prices) for n in found.cycles)
+        joules = tuple(n * target.joules["cycle"] for n in cycles)
+        size = packed.blob_bytes + 4 * len(node.params.bias)
+        yield Alternative("cpu", encoding_name(packed), "", cycles, joules, size)
 
 
-def _lea(graph: Graph, node: Node, target: TargetSpec, overlap: bool) -> Iterator[Offer]:
+def _lea(graph: Graph, node: Node, target: TargetSpec, overlap: bool) -> Iterator[Alternative]:
     for c in candidates(graph, node, target, overlap) if target.lea_words else ():
         cycles = tuple(n + c.pool_cycles for n in c.cycles)
-        yield Offer("lea", "column", c.tile_text, cycles, c.joules, c.size)
+        joules = tuple(j + c.pool_cycles * target.joules["cycle"] for j in c.joules)
+        yield Alternative("lea", encoding_name(c.packed), c.tile_text, cycles, joules, c.size)
 
 
-def dense_offer(graph: Graph, node: Node, target: TargetSpec, backend: str) -> Offer | None:
+def encoding_name(packed: Packed) -> str:
+    """Of an encoding and the bits of its weights, for tables."""
+    return f"{packed.encoding} 8 bit" if isinstance(packed, RowLayer) and packed.weight_size == 1 else packed.encoding
+
+
+def dense_offer(graph: Graph, node: Node, target: TargetSpec, backend: str) -> Alternative | None:
     """The fastest way on a back end to run the layer with every weight in every level."""
     return _best(_single(graph, node, np.zeros_like), target, backend, lambda o: sum(o.cycles))
 
@@ -69,11 +79,11 @@ def break_even(graph: Graph, node: Node, target: TargetSpec, backend: str, mask:
 
     Masks are drawn from a fixed seed. Keys are `bytes`, `cycles` and `joules`; `None`: never.
     """
-    measures: dict[str, Callable[[Offer], float]] = {
+    measures: dict[str, Callable[[Alternative], float]] = {
         "bytes": lambda o: float(o.size), "cycles": lambda o: sum(o.cycles), "joules": lambda o: sum(o.joules),
     }  # fmt: skip
     found: dict[str, float | None] = {}
-    cache: dict[int, list[Offer]] = {}
+    cache: dict[int, list[Alternative]] = {}
     for name, measure in measures.items():
         dense = _best(_single(graph, node, np.zeros_like), target, backend, measure)
         if dense is None:
@@ -91,7 +101,9 @@ def break_even(graph: Graph, node: Node, target: TargetSpec, backend: str, mask:
     return found
 
 
-def _best(one: tuple[Graph, Node], target: TargetSpec, backend: str, measure: Callable[[Offer], float]) -> Offer | None:
+def _best(
+    one: tuple[Graph, Node], target: TargetSpec, backend: str, measure: Callable[[Alternative], float]
+) -> Alternative | None:
     found = [o for o in offers(*one, target) if o.backend == backend]
     return min(found, key=measure, default=None)
 

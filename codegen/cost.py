@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from .ir import Graph, Node
 from .ops import AvgPool, MaxPool
 
-BLOCK_WORDS = 4
-"""Of the parameter block, at the start of LEA RAM (sw_lea.h)."""
+BLOCK_WORDS, FIR_BLOCK_WORDS = 4, 6
+"""Of the parameter blocks of MPYMATRIXROW and FIR, at the start of LEA RAM (sw_lea.h)."""
+
+COMMANDS = {"row": ("row", "row_column", "row_mac"), "fir": ("fir", "fir_output", "fir_mac")}
+"""Primitives of MPYMATRIXROW and FIR: a command, each result, each product."""
 
 FUSED_POOLS = (AvgPool((2, 2), (2, 2)), MaxPool((2, 2), (2, 2)), MaxPool((1, 2), (1, 2)))
 """Pools that a convolution on the LEA does with its clip."""
@@ -23,25 +26,68 @@ Counts = Mapping[str, float]
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What CPU or DMA do while a command runs, if overlap is on.
+
+    Attributes:
+        counts: primitives.
+        accesses: words of LEA RAM that they touch, spread evenly.
+    """
+
+    counts: Counts
+    accesses: float
+
+
+@dataclass(frozen=True)
 class Command:
-    """MPYMATRIXROW commands, all with the same work beside them.
+    """Commands of the LEA, all with the same work beside them.
 
     Attributes:
         often: how many.
-        taps, columns: rows and columns of the matrix.
-        beside: primitives that the CPU and the DMA do while the command runs, if overlap is on.
-        accesses: words of LEA RAM that they touch.
+        taps, columns: rows and columns of the matrix, or taps and outputs of a FIR.
+        beside: one after another.
+        name: which command, of `COMMANDS`.
     """
 
     often: float
     taps: int
     columns: int
-    beside: Counts
-    accesses: float
+    beside: tuple[Beside, ...] = ()
+    name: str = "row"
 
     def counts(self) -> Counts:
         """Primitives of one command, without what is beside it."""
-        return {"row": 1, "row_column": self.columns, "row_mac": self.columns * self.taps}
+        return dict(zip(COMMANDS[self.name], (1, self.columns, self.columns * self.taps), strict=True))
+
+    def beside_cycles(self, command: float, prices: Counts) -> float:
+        """Cycles of what is beside; each access of LEA RAM in the first `command` cycles waits `stall` more."""
+        at = 0.0
+        for part in self.beside:
+            alone = price(part.counts, prices)
+            waits = 0.0
+            if part.accesses:
+                waits = min(part.accesses, max(command - at, 0.0) / (alone / part.accesses + prices["stall"]))
+            at += alone + waits * prices["stall"]
+        return at
+
+
+def pipeline(
+    often: float,
+    commands: int,
+    taps: int,
+    columns: int,
+    fetch: tuple[Beside, ...],
+    clip: tuple[Beside, ...],
+    name: str = "row",
+) -> list[Command]:
+    """A row of `commands`, `often` times: beside each one the next is fetched and the result before is clipped.
+
+    The first has no result before it and the last no next one; their own fetch and clip are for the caller to count.
+    """
+    if commands == 1:
+        return [Command(often, taps, columns, (), name)]
+    ends = [Command(often, taps, columns, fetch, name), Command(often, taps, columns, clip, name)]
+    return [*ends, Command(often * (commands - 2), taps, columns, (*fetch, *clip), name)] if commands > 2 else ends
 
 
 @dataclass
@@ -70,7 +116,7 @@ class Work:
         total = Work()
         total.include(1, self.counts)
         for c in self.commands:
-            for counts in (c.counts(), c.beside, {"call": 1.0, "sleep": 1.0}):
+            for counts in (c.counts(), {"call": 1.0, "sleep": 1.0}, *(part.counts for part in c.beside)):
                 total.include(c.often, counts)
         return total.counts
 
@@ -88,9 +134,8 @@ class Work:
             return price(self.serial(), prices)
         total = price(self.counts, prices)
         for c in self.commands:
-            command, beside = price(c.counts(), prices), price(c.beside, prices)
-            during = min(c.accesses, command / (1 + beside / max(c.accesses, 1)))
-            total += c.often * (prices["call"] + max(command + prices["sleep"], beside + during * prices["stall"]))
+            command = price(c.counts(), prices)
+            total += c.often * (prices["call"] + max(command + prices["sleep"], c.beside_cycles(command, prices)))
         return total
 
 
@@ -101,6 +146,29 @@ def price(counts: Counts, prices: Counts) -> float:
         KeyError: a primitive has no price.
     """
     return sum(n * prices[name] for name, n in counts.items())
+
+
+def pool_windows(node: Node, rows: int, cols: int) -> Work:
+    """Windows of one channel on the CPU, and the elements of each; the 2 x 2 average has a kernel of its own."""
+    op = node.op
+    assert isinstance(op, AvgPool | MaxPool)
+    work, windows, area = Work(), rows * cols, op.kernel[0] * op.kernel[1]
+    work.add(1, pool_layer=1, pool_channel=1, pool_row=rows)
+    if op == AvgPool((2, 2), (2, 2)):
+        work.add(windows, avgpool_2x2=1)
+    else:
+        work.add(windows, **{f"{op.kind}_window": 1, f"{op.kind}_element": area})
+    return work
+
+
+def pool_apart(graph: Graph, node: Node, prices: Counts) -> float:
+    """Cycles of the pool behind `node` on the CPU, which the LEA could do as well; 0 if there is none."""
+    pool = fused_pool(graph, node)
+    if pool is None:
+        return 0.0
+    channels, height, width = graph.tensors[pool.output].shape
+    channel = price(pool_windows(pool, height, width).counts, prices) - prices["pool_layer"] + prices["block"]
+    return prices["pool_layer"] + channels * channel
 
 
 def fused_pool(graph: Graph, node: Node) -> Node | None:

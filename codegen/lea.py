@@ -2,8 +2,9 @@
 
 A layer can run on the LEA when one MPYMATRIXROW command holds each whole reduction: its result keeps only the upper
 half of the sum, so sums can't be split. A convolution gathers the pixels of a few output rows into a matrix that all
-filters share; a fully connected layer gathers its input into the row vector and fetches weights as matrix. `plan_lea`
-takes, for each layer, the cheapest tile and grouping, and the CPU where that is cheaper.
+filters share; with one input channel for each filter it may be a FIR over joined rows instead; a fully connected layer
+gathers its input into the row vector and fetches weights as matrix. `plan_lea` takes, for each layer, the cheapest
+command, tile and grouping, and the CPU where that is cheaper.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from .column import SHIFT, cut_groups
-from .cost import fused_pool
+from .cost import pool_apart
 from .encodings.offers import OPTIMIZE, choose, offers
 from .errors import TargetError
 from .ir import Graph, Node
-from .layers import LeaLayer, lea_kind
+from .layers import LeaLayer, lea_kinds
 from .ops import Conv2d
 from .target import TargetSpec
 
@@ -82,8 +83,7 @@ def _on_cpu(graph: Graph, node: Node, target: TargetSpec, optimize: str) -> floa
     found = choose(offers(graph, node, target), optimize)
     if optimize == "size":
         return float(found.packed.blob_bytes + 4 * len(node.params.bias))
-    pool = fused_pool(graph, node)
-    apart = graph.tensors[pool.output].size * target.prices["avgpool_2x2"] if pool else 0.0
+    apart = pool_apart(graph, node, target.prices)
     cycles = sum(n + apart for n in found.cycles)
     return cycles if optimize == "latency" else cycles * target.joules["cycle"]
 
@@ -121,7 +121,8 @@ def candidates(graph: Graph, node: Node, target: TargetSpec, overlap: bool = Tru
     longest = max(_column_counts(node, levels, 1))
     groups = node.op.groups if isinstance(node.op, Conv2d) else 1
     for rows in _halvings(outputs // groups):
-        yield from lea_kind(node.name, node.op).candidates(graph, node, rows, target, overlap)
+        for kind in lea_kinds(node.op):
+            yield from kind.candidates(graph, node, rows, target, overlap)
         if longest == max(_column_counts(node, levels, rows)):
             return  # some row has every column: smaller groups have no fewer
 

@@ -16,8 +16,8 @@ from .errors import DoesNotFit, GraphError
 from .ir import Graph
 from .layers import KINDS, STORE
 from .packing import PackedModel, is_near
-from .target import TargetSpec
-from .tiling import ACC_BYTES, TAP_BYTES, Schedule
+from .target import ACC_BYTES, TAP_BYTES, TargetSpec
+from .tiling import Schedule
 from .working import NO_WORK, WorkPlan, plan_work
 
 WORD = 2
@@ -91,7 +91,7 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
                 f"{b.name}: {b.words * WORD:,} B of activations, one tensor may have {limit:,} B"
                 + ("" if b in movable else _pinned_by(schedule, {name for name in owner if owner[name] == b.name}))
             )
-    slack = max((KINDS[layer.kind].overrun(layer) for layer in schedule.layers), default=0)
+    slack = max((KINDS[layer.kind].overrun(graph, layer) for layer in schedule.layers), default=0)
     room = target.lea_words
     far: set[str] = set()
     while True:

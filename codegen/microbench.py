@@ -144,3 +144,16 @@ def graphs() -> Iterator[Graph]:
         .weighted(conv((1, 1)), 24, 24).join(Concat((0, 2)), 2)
         .plain(AvgPool((6, 6), (6, 6))).graph(10)
     )  # fmt: skip
+    yield (  # few pixels and many filters: what surrounds a command
+        _Builder("deep", (40, 4, 4), 8)
+        .weighted(conv((1, 1)), 60, 60).weighted(conv((1, 1), (2, 2)), 90, 90)
+        .weighted(conv((1, 1)), 40, 40).weighted(conv((3, 1), padding=(1, 0, 1, 0)), 40, 40)
+        .weighted(conv((1, 3), padding=(0, 1, 0, 1)), 40, 40).weighted(conv((1, 1)), 160, 160)
+        .graph(10)
+    )  # fmt: skip
+    yield (  # many pixels and few taps: what runs beside a command takes longer than the command
+        _Builder("wide", (4, 16, 16), 9)
+        .weighted(conv((1, 1)), 12, 12).weighted(conv((3, 1), padding=(1, 0, 1, 0)), 6, 6)
+        .weighted(conv((1, 3), padding=(0, 1, 0, 1)), 12, 12).weighted(conv((1, 1)), 24, 24)
+        .weighted(conv((1, 1), (2, 2)), 12, 12).plain(AvgPool((4, 4), (4, 4))).graph(10)
+    )  # fmt: skip

@@ -10,17 +10,20 @@ from .cost import Work
 from .delta import NO_IMAGES, Images, choose_images, make_images, with_images
 from .external import ExternalImage, build_image
 from .ir import Graph
-from .layers import KINDS
+from .layers import KINDS, LeaLayer
 from .lea import plan_lea
 from .lint import lint_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
 from .near import place_near
 from .package import whole_set
-from .packing import PackedModel, pack_weights
+from .packing import PackedModel, is_near, pack_weights
 from .passes import fuse_clips
 from .spill import choose_external
 from .target import TargetSpec
 from .tiling import Schedule, plan_schedule
+
+_ROUNDS = 4
+"""Of placing weights: two suffice unless activations move."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,40 @@ def plan_project(
     packed = pack_weights(graph, columns, encoding, target, optimize)
     staging = 0 if update is None else update + update % 2 or whole_set(packed.blob_bytes)
     packed = replace(packed, patch_bytes=images.patch_bytes + staging)
-    far_bytes = place_tensors(graph, plan_schedule(graph, packed, target, lea, None, overlap), target).far_bytes
-    room = target.regions["hifram"].size - far_bytes
-    image = _external_image(graph, packed, target, external, room, names)
-    schedule = plan_schedule(graph, packed, target, lea, image.blobs if image else None, overlap)
+    packed, schedule, image = _place_weights(graph, packed, target, lea, external, names, overlap)
     memory = plan_memory(graph, schedule, packed, target)
-    near = place_near(schedule, packed, low_fram_left(graph, schedule, memory, target))
-    other = plan_schedule(graph, near, target, lea, image.blobs if image else None, overlap)
-    if other.taps == schedule.taps:  # the kernels for it take no SRAM that convolutions need
-        packed, schedule, memory = near, other, plan_memory(graph, other, near, target)
     lint_lea(graph, schedule, target)
     return Plans(whole, target, overlap, packed, schedule, memory, image, images, staging)
+
+
+def _place_weights(
+    graph: Graph,
+    packed: PackedModel,
+    target: TargetSpec,
+    lea: Mapping[str, LeaLayer],
+    external: str,
+    images: frozenset[str],
+    overlap: bool,
+) -> tuple[PackedModel, Schedule, ExternalImage | None]:
+    """Which weights lie in low FRAM and which in external memory, and the schedule with their transfers.
+
+    Descriptors of transfers take low FRAM, which may move activations to high FRAM, which may send more weights to
+    external memory: the second round sees that.
+    """
+    image: ExternalImage | None = None
+    for _ in range(_ROUNDS):
+        blobs = image.blobs if image else None
+        schedule = plan_schedule(graph, packed, target, lea, blobs, overlap)
+        memory = place_tensors(graph, schedule, target)
+        near = place_near(schedule, packed, low_fram_left(graph, schedule, memory, target))
+        other = plan_schedule(graph, near, target, lea, blobs, overlap)
+        # unless the kernels for it take SRAM that convolutions need
+        placed, schedule = (near, other) if other.taps == schedule.taps else (packed, schedule)
+        room = target.regions["hifram"].size - memory.far_bytes
+        image = _external_image(graph, placed, target, external, room, images)
+        if set(image.blobs if image else ()) == set(blobs or ()):
+            break
+    return placed, schedule, image
 
 
 def _external_image(
@@ -115,8 +141,8 @@ def _external_image(
     """
     levels = len(graph.levels)
     kept = sum(packed.layers[name].blob_bytes for name in images) + packed.patch_bytes
-    movable = replace(packed, layers={n: p for n, p in packed.layers.items() if n not in images})
-    names = choose_external(movable, levels, target, mode, room - kept)
+    movable = {n: p for n, p in packed.layers.items() if n not in images and (mode == "all" or not is_near(p))}
+    names = choose_external(replace(packed, layers=movable), levels, target, mode, room - kept)
     if not names:
         return None
     assert target.external is not None

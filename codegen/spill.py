@@ -18,7 +18,7 @@ MODES = ("auto", "all", "none")
 
 
 @dataclass(frozen=True)
-class Offer:
+class ResidentBlob:
     """A blob that may stay: its size in bytes and what that saves, in cycles over all levels."""
 
     size: int
@@ -54,14 +54,14 @@ def choose_external(packed: PackedModel, levels: int, target: TargetSpec, mode: 
     offers = {}
     for name, p in packed.layers.items():
         blob = plan_blob(p, levels, target, memory, 0)
-        offers[name] = Offer(p.blob_bytes, sum(blob.cycles(k, memory) for k in range(levels)))
+        offers[name] = ResidentBlob(p.blob_bytes, sum(blob.cycles(k, memory) for k in range(levels)))
     kept = keep(offers, room)
     if kept is None:
         raise DoesNotFit(_too_large(largest.node, largest.blob_bytes, room, target))
     return tuple(name for name in packed.layers if name not in kept)
 
 
-def keep(offers: Mapping[str, Offer], room: int) -> set[str] | None:
+def keep(offers: Mapping[str, ResidentBlob], room: int) -> set[str] | None:
     """Names that stay in `room` bytes beside a working buffer as large as the largest of the others.
 
     For every size of the working buffer: what is larger must stay, the rest is taken by saving per byte or the largest
@@ -89,7 +89,7 @@ def keep(offers: Mapping[str, Offer], room: int) -> set[str] | None:
     return best
 
 
-def _fill(kept: set[str], offers: Mapping[str, Offer], room: int) -> None:
+def _fill(kept: set[str], offers: Mapping[str, ResidentBlob], room: int) -> None:
     """Keep more where the working buffer came out smaller than it may be."""
     for name in sorted(set(offers) - kept, key=lambda n: (-offers[n].saving, n)):
         outside = [o.size for n, o in offers.items() if n not in kept and n != name]

@@ -38,6 +38,9 @@ class Region:
         return self.origin + self.size
 
 
+TAP_BYTES, ACC_BYTES = 4, 4
+"""Of an entry of `sw_taps` and of `sw_acc`."""
+
 MIN_UCBRW = 2
 """The DMA needs up to 11 cycles for a byte in both directions; at SMCLK = MCLK a byte takes 8 UCBRW."""
 
@@ -97,6 +100,7 @@ class TargetSpec:
     step_cycles: int
     prices: Mapping[str, float]
     joules: Mapping[str, float]
+    lea_commands: tuple[str, ...] = ()
     external: ExternalMemory | None = None
 
     def __post_init__(self) -> None:
@@ -136,6 +140,11 @@ class TargetSpec:
     def step_budget(self) -> float:
         """Expected cycles that a step may take, so that it stays within `step_cycles` where it takes longer."""
         return self.step_cycles / STEP_MARGIN
+
+    def tap_room(self, code: int, sums: int) -> int:
+        """Entries of `sw_taps` that fit SRAM beside `code` bytes of kernels and `sums` entries of `sw_acc`."""
+        free = self.regions["sram"].size - self.stack_bytes - self.sram_reserve - code - ACC_BYTES * sums
+        return free // TAP_BYTES
 
     @property
     def lea_words(self) -> int:
@@ -193,6 +202,7 @@ def load_target(name: str, max_step_cycles: int | None = None) -> TargetSpec:
             data["steps"]["max_cycles"] if max_step_cycles is None else max_step_cycles,
             _prices(data),
             data["energy"],
+            tuple(data["lea"]["commands"]) if "lea" in data else (),
             _external(data),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:

@@ -20,20 +20,19 @@ from .layers import (
     STORE,
     FetchWeights,
     Layer,
+    LeaKind,
     LeaLayer,
     Load,
     Step,
     Store,
     check_chunks,
     cpu_kind,
-    lea_kind,
 )
 from .layers.base import extent
 from .ops import Argmax, Flatten
 from .packing import PackedModel
-from .target import TargetSpec
+from .target import ACC_BYTES, TAP_BYTES, TargetSpec
 
-TAP_BYTES, ACC_BYTES = 4, 4
 MAX_STEPS, MAX_TAPS = 2**16 - 1, 2**16 - 1
 
 
@@ -139,7 +138,9 @@ def _layers(
         if node.name in external:
             layers.append(FetchWeights().layer(node, external[node.name], len(graph.levels)))
         if node.name in lea:
-            layers.append(lea_kind(node.name, node.op).layer(graph, node, lea[node.name]))
+            on_lea = KINDS[lea[node.name].kind]
+            assert isinstance(on_lea, LeaKind)
+            layers.append(on_lea.layer(graph, node, lea[node.name]))
         else:
             kind = cpu_kind(node.name, node.op)
             layers.append(kind.plan(graph, node, packed.layers.get(node.name), target, taps))
@@ -188,11 +189,10 @@ def _scratch(graph: Graph, layers: list[Layer], target: TargetSpec) -> tuple[int
     acc, widest = max(((need.acc, name) for need, name in needs), key=lambda n: n[0])
     kernels = {name for layer in layers for name in KINDS[layer.kind].kernels_of(layer)}
     code = sum(target.ram_code.get(name, 0) for name in kernels)
-    free = target.regions["sram"].size - target.stack_bytes - target.sram_reserve - code - ACC_BYTES * acc
-    room = free // TAP_BYTES
+    room = target.tap_room(code, acc)
     if room < min(taps, 32):
         raise DoesNotFit(
-            f"{widest}: a row of {acc} sums needs {ACC_BYTES * acc} B of SRAM, which leaves {free} B for weights, "
-            f"{TAP_BYTES * min(taps, 32)} B are needed; use a narrower image"
+            f"{widest}: a row of {acc} sums needs {ACC_BYTES * acc} B of SRAM, which leaves {TAP_BYTES * room} B for "
+            f"weights, {TAP_BYTES * min(taps, 32)} B are needed; use a narrower image"
         )
     return min(taps, room), acc, code

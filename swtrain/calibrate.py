@@ -63,13 +63,13 @@ def programs(target: TargetSpec) -> Iterator[Program]:
             if encoding != "auto":
                 chosen = {n.name: encoding for n in graph.nodes if n.params is not None and not _huge(n.op)}
             try:
-                plans = plan_project(graph, target, "cpu", encoding=chosen)
+                plans = plan_project(graph, target, "cpu", external="none", encoding=chosen)
             except (GraphError, DoesNotFit):
                 continue  # an encoding that these masks do not allow
             yield Program(f"{graph.name}-{encoding}", plans, "cpu", chosen)
         for overlap in (False, True):
             name = f"{graph.name}-lea{'-overlap' if overlap else ''}"
-            yield Program(name, plan_project(graph, target, "lea", overlap), "lea", "auto")
+            yield Program(name, plan_project(graph, target, "lea", overlap, external="none"), "lea", "auto")
             far = _far(graph, target, overlap)
             if far is not None:
                 yield Program(f"{name}-far", far, "lea", "auto")
@@ -81,7 +81,7 @@ def _far(graph: Graph, target: TargetSpec, overlap: bool) -> Plans | None:
     for size in range(fram.size, target.fram_reserve, -1024):
         short = replace(target, regions={**target.regions, "fram": replace(fram, size=size)})
         try:
-            plans = plan_project(graph, short, "lea", overlap)
+            plans = plan_project(graph, short, "lea", overlap, external="none")
         except DoesNotFit:
             return None
         if plans.memory.arena_words[FAR]:
@@ -97,7 +97,7 @@ def link(program: Program, folder: Path) -> Path:
     """Build it into `folder`; returns the ELF."""
     p = program.plans
     project = folder / "project"
-    write_project(emit_project(p.graph, p.target, program.backend, p.overlap, encoding=program.encoding), project)
+    write_project(emit_project(p.graph, p.target, program.backend, p.overlap, "none", program.encoding), project)
     elf = folder / f"{program.name}.elf"
     build_with(firmware_dir() / "tests" / "calibrate", project, elf)
     return elf

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen.alternatives import MASKS, Offer, break_even, dense_offer, offers
+from codegen.alternatives import MASKS, Alternative, break_even, dense_offer, encoding_name, offers
 from codegen.build import build
 from codegen.emit import emit_project, read_project, write_project
 from codegen.ir import Graph, Node
@@ -38,12 +38,12 @@ def layer_rows(plans: Plans, measured: Sequence[Sequence[int]] | None) -> list[d
     rows = []
     for i, layer in enumerate(plans.schedule.layers):
         backend = "lea" if layer.lea else "cpu"
-        found: list[Offer] = []
+        found: list[Alternative] = []
         dense = None
         if layer.node is not None and layer.packed is not None and layer.fetch is None:
             found = offers(graph, layer.node, target, plans.overlap)
             dense = dense_offer(graph, layer.node, target, "lea")
-        own = (backend, layer.encoding, layer.lea.tile_text if layer.lea else "")
+        own = (backend, encoding_name(layer.packed) if layer.packed else "", layer.lea.tile_text if layer.lea else "")
         second = next((o for o in found if (o.backend, o.encoding, o.tile) != own), None)
         rows.append(
             {

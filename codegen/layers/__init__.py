@@ -7,9 +7,10 @@ To add one: a `LayerKind` here, `templates/layers/<kind>.j2`, `firmware/src/sw_<
 from __future__ import annotations
 
 from ..errors import UnsupportedOp
-from ..ops import Op
+from ..ops import Conv2d, FullyConnected, Op
 from .base import Emission, Layer, LayerKind, Scratch, Step, common
 from .columns import LeaKind, LeaLayer
+from .conv2d_fir import Conv2dFir
 from .conv2d_lea import Conv2dLea
 from .fetch_weights import FetchWeights, check_chunks
 from .fully_connected_lea import FullyConnectedLea
@@ -20,13 +21,16 @@ from .relu import ReluLayer
 from .weighted import Conv2dLayer, FullyConnectedLayer
 
 _ALL: tuple[LayerKind, ...] = (
-    Load(), Store(), Conv2dLayer(), FullyConnectedLayer(), Conv2dLea(), FullyConnectedLea(), PoolLayer(), ReluLayer(),
-    AddLayer(), ConcatLayer(), FetchWeights(),
+    Load(), Store(), Conv2dLayer(), FullyConnectedLayer(), Conv2dLea(), Conv2dFir(), FullyConnectedLea(), PoolLayer(),
+    ReluLayer(), AddLayer(), ConcatLayer(), FetchWeights(),
 )  # fmt: skip
 KINDS: dict[str, LayerKind] = {k.kind: k for k in _ALL}
 """Every kind by name."""
 
-_ON_LEA = {op: f"{k.kind}_lea" for k in _ALL for op in k.ops if f"{k.kind}_lea" in KINDS}
+_ON_LEA: dict[type[Op], tuple[LeaKind, ...]] = {
+    Conv2d: (Conv2dLea(), Conv2dFir()),
+    FullyConnected: (FullyConnectedLea(),),
+}
 
 
 def cpu_kind(name: str, op: Op) -> LayerKind:
@@ -41,16 +45,9 @@ def cpu_kind(name: str, op: Op) -> LayerKind:
     raise UnsupportedOp(f"{name}: no kernel for {op.kind}")
 
 
-def lea_kind(name: str, op: Op) -> LeaKind:
-    """The kind that runs `op` of node `name` on the LEA.
-
-    Raises:
-        UnsupportedOp: there is none.
-    """
-    kind = KINDS.get(_ON_LEA.get(type(op), ""))
-    if not isinstance(kind, LeaKind):
-        raise UnsupportedOp(f"{name}: no LEA kernel for {op.kind}")
-    return kind
+def lea_kinds(op: Op) -> tuple[LeaKind, ...]:
+    """The kinds that may run `op` on the LEA."""
+    return _ON_LEA.get(type(op), ())
 
 
 __all__ = [
@@ -70,5 +67,5 @@ __all__ = [
     "check_chunks",
     "common",
     "cpu_kind",
-    "lea_kind",
+    "lea_kinds",
 ]

@@ -149,7 +149,7 @@ class LayerKind:
         """What it needs of the scratch that all layers share."""
         return Scratch()
 
-    def overrun(self, layer: Layer) -> int:
+    def overrun(self, graph: Graph, layer: Layer) -> int:
         """Words behind its input that it reads, and ignores."""
         return 0
 

@@ -15,6 +15,7 @@ from ..target import TargetSpec
 from .base import Emission, Layer, LayerKind, c_int
 
 if TYPE_CHECKING:
+    from .conv2d_fir import FirTile
     from .conv2d_lea import Tiling
 
 
@@ -29,6 +30,7 @@ class LeaLayer:
         cut: output rows of a group of one step; `packed` may still have larger groups.
         tile: outputs of one command (fully connected).
         tilings: pixels of one command at each level (convolution).
+        fir: sizes of the commands (convolution by FIR).
         pool: the pool that the layer does as well.
         cycles, joules: estimates for each level.
         pool_cycles: estimate of a pool that it could do and leaves to the CPU.
@@ -44,6 +46,7 @@ class LeaLayer:
     cycles: tuple[float, ...]
     joules: tuple[float, ...]
     pool_cycles: float = 0.0
+    fir: FirTile | None = None
 
     @property
     def total(self) -> float:
@@ -63,6 +66,8 @@ class LeaLayer:
     @property
     def tile_text(self) -> str:
         """The tile of each level, for tables."""
+        if self.fir:
+            return f"FIR {self.fir.rows} rows"
         if not self.tilings:
             return f"{self.tile} outputs"
         return " ".join(f"{t.rows}x{t.cols}" for t in dict.fromkeys(self.tilings))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..buffers import FAR, image_buffer
+from ..buffers import FAR, Buffer, image_buffer
 from ..column import ColumnLayer, pack_column
-from ..cost import BLOCK_WORDS, Command, Work, fused_pool
+from ..cost import BLOCK_WORDS, Beside, Work, fused_pool, pipeline, pool_apart
 from ..ir import Graph, Node
 from ..ops import Array, AvgPool, Conv2d, Op
 from ..target import TargetSpec
@@ -74,23 +74,23 @@ class Conv2dLea(LeaKind):
         packed = pack_column(node.name, node.params, len(graph.levels), rows, groups=node.op.groups)
         found = fused_pool(graph, node)
         for pool in (found, None) if found else (None,):
-            apart = graph.tensors[found.output].size * target.prices["avgpool_2x2"] if found and not pool else 0.0
-            border = border_work(image_buffer(graph, pool.output if pool else node.output), 1)
+            apart = pool_apart(graph, node, target.prices) if not pool else 0.0
+            y = image_buffer(graph, pool.output if pool else node.output)
             for family in _families(graph, node, pool):
                 best: list[tuple[float, Tiling, Work]] = []
                 cut = rows
                 for level in range(len(graph.levels)):
                     most = max(g.counts[level] for g in packed.groups)
                     offers = [t for t in family if t.words(most) <= target.lea_words and t.legal]
-                    cuts = [_cut_rows(node.op, t, pool, packed, level, border, rows, target, overlap) for t in offers]
+                    cuts = [_cut_rows(node.op, t, pool, packed, level, y, rows, target, overlap) for t in offers]
                     offers = [t for t, n in zip(offers, cuts, strict=True) if n]
-                    works = [_work(node.op, t, pool, packed, level, target.lea_words, False) for t in offers]
+                    works = [_work(node.op, t, pool, packed, level, target.lea_words, y) for t in offers]
                     priced = [(w.cycles(target.prices, overlap), t, w) for w, t in zip(works, offers, strict=True)]
                     if not priced:
                         break
                     best.append(min(priced, key=lambda p: p[0]))
                     # smaller groups for shorter steps: the matrix stays for those that share its taps
-                    cut = min(cut, _cut_rows(node.op, best[-1][1], pool, packed, level, border, rows, target, overlap))
+                    cut = min(cut, _cut_rows(node.op, best[-1][1], pool, packed, level, y, rows, target, overlap))
                 if len(best) < len(graph.levels):
                     continue
                 cycles, tilings, kept = zip(*best, strict=True)
@@ -120,7 +120,7 @@ class Conv2dLea(LeaKind):
         assert isinstance(layer.packed, ColumnLayer)
         y = plan.buffer(layer.y)
         tiling, pool = layer.lea.tilings[level], layer.lea.pool
-        work = _work(layer.node.op, tiling, pool, layer.packed, level, plan.lea_words, y.arena == FAR)
+        work = _work(layer.node.op, tiling, pool, layer.packed, level, plan.lea_words, y)
         work.include(1, border_work(y).counts)
         return work
 
@@ -129,16 +129,20 @@ class Conv2dLea(LeaKind):
         assert layer.node is not None and isinstance(layer.node.op, Conv2d) and layer.lea is not None
         assert isinstance(layer.packed, ColumnLayer)
         group = next(g for g in layer.packed.groups if g.first == step.channels[0])
-        border = border_work(image_buffer(graph, layer.y), 1)
         return _restart(
-            layer.node.op, layer.lea.tilings[level], layer.lea.pool, layer.packed, level, border, group.counts[level],
-            group.rows, len(layer.packed.groups), target.lea_words,
+            layer.node.op, layer.lea.tilings[level], layer.lea.pool, layer.packed, level, image_buffer(graph, layer.y),
+            group.counts[level], group.rows, len(layer.packed.groups), target.lea_words,
         )  # fmt: skip
 
-    def overrun(self, layer: Layer) -> int:
-        """An odd output row gets a column more, which may start behind the image; merged rows end with a window."""
-        assert layer.node is not None and isinstance(layer.node.op, Conv2d)
-        return layer.node.op.stride[1] + layer.node.op.kernel[1] * layer.node.op.dilation[1]
+    def overrun(self, graph: Graph, layer: Layer) -> int:
+        """An odd output row gets a column more, which may start behind the image; merged rows end with a window.
+
+        Those may begin further right than this window's padding, where another reader has a wider border.
+        """
+        assert layer.node is not None and isinstance(layer.node.op, Conv2d) and layer.lea is not None
+        op, x = layer.node.op, image_buffer(graph, layer.x)
+        wider = x.border[1] - op.padding[1] if any(t.merged for t in layer.lea.tilings) else 0
+        return wider + op.stride[1] + op.kernel[1] * op.dilation[1]
 
     def macs(self, graph: Graph, layer: Layer, level: int) -> int:
         """With the columns that are no results."""
@@ -193,20 +197,21 @@ def _prepare(packed: ColumnLayer, filters: _Filters, groups: int) -> Work:
 
 
 def _restart(
-    op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, border: Work, count: int, rows: int,
+    op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, y: Buffer, count: int, rows: int,
     groups: int, room: int,
 ) -> Work:  # fmt: skip
     """A step of `rows` filters of `count` taps on the largest tile, after a reboot."""
     filters = _filters(tiling, packed, level, room)
     work = _prepare(packed, filters, groups)
     work.add(1, tile=1, conv_group=groups)  # the way to the tile and to the filters of the group
-    work.include(rows, border.counts)
-    _tile(work, 1, op, tiling, pool, packed, filters, (tiling.rows, tiling.cols), count, True, rows, True)
+    work.include(rows, border_work(y, 1).counts)
+    far = replace(y, arena=FAR)
+    _tile(work, 1, op, tiling, pool, packed, filters, (tiling.rows, tiling.cols), count, True, rows, far)
     return work
 
 
 def _cut_rows(
-    op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, border: Work, rows: int,
+    op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, y: Buffer, rows: int,
     target: TargetSpec, overlap: bool,
 ) -> int:  # fmt: skip
     """Filters of the largest step within the target's budget, at most `rows`; 0: one is too many."""
@@ -214,14 +219,14 @@ def _cut_rows(
 
     def fits(n: int) -> bool:
         groups = -(-outputs // n)
-        work = _restart(op, tiling, pool, packed, level, border, count, n, groups, target.lea_words)
+        work = _restart(op, tiling, pool, packed, level, y, count, n, groups, target.lea_words)
         return target.restart_cycles(work, overlap) <= target.step_budget
 
     return next((n for n in range(rows, 0, -1) if fits(n)), 0)
 
 
-def _work(op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, room: int, far: bool) -> Work:
-    """All tiles at `level`, with `room` words of LEA RAM; `far`: the output lies above 64 KB."""
+def _work(op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, level: int, room: int, y: Buffer) -> Work:
+    """All tiles at `level`, with `room` words of LEA RAM, for an output in `y`."""
     filters = _filters(tiling, packed, level, room)
     work = _prepare(packed, filters, len(packed.groups))
     steps: dict[tuple[int, bool, int], int] = {}  # groups alike: taps, whether they gather, rows
@@ -232,32 +237,32 @@ def _work(op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, le
         steps[key] = steps.get(key, 0) + 1
     for rows, cols, often in tiling.tiles():
         for (n, gathers, outputs), alike in steps.items():
-            _tile(work, often * alike, op, tiling, pool, packed, filters, (rows, cols), n, gathers, outputs, far)
+            _tile(work, often * alike, op, tiling, pool, packed, filters, (rows, cols), n, gathers, outputs, y)
     return work
 
 
 def _tile(
     work: Work, tiles: int, op: Conv2d, tiling: Tiling, pool: Node | None, packed: ColumnLayer, filters: _Filters,
-    size: tuple[int, int], n: int, gathers: bool, outputs: int, far: bool,
+    size: tuple[int, int], n: int, gathers: bool, outputs: int, y: Buffer,
 ) -> None:  # fmt: skip
     """Add `tiles` steps of `outputs` filters of `n` taps on tiles of `size`."""
     (rows, cols), (ph, pw) = size, _pool_size(pool)
-    columns, results = rows * cols, (rows // ph) * (cols // pw)
-    clip = {"clip_call": 1.0, "clip_row": float(rows // ph), _clip(pool.op if pool else None): float(results)}
-    if far:
-        clip |= {"store_far": float(1 if cols // pw == cols else rows // ph), "store_far_word": float(results)}
+    columns, results = rows * cols, (rows // ph) * min(cols // pw, y.shape[2])
+    name = _clip(pool.op if pool else None)
+    clip = [Beside({"clip_call": 1.0, "clip_row": float(rows // ph), name: float(results)}, columns)]
+    if y.arena == FAR:
+        runs = 1 if cols // pw == y.pitch else rows // ph
+        copy = {"store_far": 1.0, "store_far_run": float(runs), "store_far_word": float(results)}
+        clip = [replace(clip[0], accesses=columns + results), Beside(copy, results)]
     work.add(tiles, tile=1)
     if gathers:
         work.add(tiles, **_gather(op, tiling, n - len(packed.constants), rows, cols))
-    fetch = {"fetch": 1.0, "fetch_word": float(n)} if not filters.resident else {}
-    work.add(tiles, **fetch, **clip)  # the first fetch and the last clip have no command to hide behind
-    beside = clip | (fetch if filters.both else {})
-    if not filters.both:
-        work.add(tiles * (outputs - 1), **fetch)
-    accesses = columns + (n if fetch and filters.both else 0) + (2 * results if far else 0)
-    work.commands.append(Command(tiles, n, columns, {}, 0))
-    if outputs > 1:
-        work.commands.append(Command(tiles * (outputs - 1), n, columns, beside, accesses))
+    fetch = [Beside({"fetch": 1.0, "fetch_word": float(n)}, n)] if not filters.resident else []
+    for part in (*fetch, *clip):  # the first fetch and the last clip have no command to hide behind
+        work.include(tiles, part.counts)
+    if fetch and not filters.both:
+        work.include(tiles * (outputs - 1), fetch[0].counts)
+    work.commands += pipeline(tiles, outputs, n, columns, tuple(fetch if filters.both else []), tuple(clip))
 
 
 def _gather(op: Conv2d, tiling: Tiling, taps: int, rows: int, cols: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..column import ColumnLayer, pack_column
-from ..cost import BLOCK_WORDS, Command, Work
+from ..cost import BLOCK_WORDS, Beside, Work, pipeline
 from ..ir import Graph, Node
 from ..ops import Array
 from ..target import TargetSpec
@@ -102,5 +102,4 @@ def _group(work: Work, n: int, rows: int, tile: int, room: int) -> None:
     last = rows - (tiles - 1) * tile
     work.add(1, fc_group=1, **own, **(clip | {"clip": float(last)}))
     work.add(tiles, **({"fetch": 1, "fetch_word": shared} if shared else {}))
-    work.commands.append(Command(1, n, tile, {}, 0))
-    work.commands.append(Command(tiles - 1, n, tile, own | clip, words - shared + tile))
+    work.commands += pipeline(1, tiles, n, tile, (Beside(own, words - shared),), (Beside(clip, tile),))

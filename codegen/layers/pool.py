@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..buffers import Buffer, image_buffer
-from ..cost import Work
+from ..cost import Work, pool_windows
 from ..ir import Graph, Node
 from ..ops import AvgPool, MaxPool
 from ..packing import Packed
@@ -57,28 +57,15 @@ class PoolLayer(LayerKind):
         work = border_work(y)
         work.include(1, block_work(layer, level).counts)
         channels, height, width = y.shape
-        whole = _windows(layer.node, height, width)
+        whole = pool_windows(layer.node, height, width)
         work.include(channels, {name: n for name, n in whole.counts.items() if name != "pool_layer"})
         work.add(1, pool_layer=1)
         return work
 
 
-def _windows(node: Node, rows: int, cols: int) -> Work:
-    """Windows of one channel, and the elements of each; the 2 x 2 average has a kernel of its own."""
-    op = node.op
-    assert isinstance(op, AvgPool | MaxPool)
-    work, windows, area = Work(), rows * cols, op.kernel[0] * op.kernel[1]
-    work.add(1, pool_layer=1, pool_channel=1, pool_row=rows)
-    if op == AvgPool((2, 2), (2, 2)):
-        work.add(windows, avgpool_2x2=1)
-    else:
-        work.add(windows, **{f"{op.kind}_window": 1, f"{op.kind}_element": area})
-    return work
-
-
 def _block(node: Node, y: Buffer, rows: int, cols: int) -> Work:
     """At most what a step takes: prices of windows are means over their sizes."""
-    work = _windows(node, rows, cols)
+    work = pool_windows(node, rows, cols)
     work.include(_SPREAD, {name: n for name, n in work.counts.items() if name.endswith(("_window", "_element"))})
     work.include(1, border_work(y, 1).counts)
     work.add(1, block=1, block_part=1)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..buffers import image_buffer
 from ..column import SHIFT
 from ..cost import Work
-from ..encodings import RowLayer, dot_kernel, kernel_unit, row_starts, taps_kernel
-from ..encodings.offers import row_work
+from ..encodings import RowLayer, dot_kernel, has_near_kernel, kernel_unit, row_starts, taps_kernel
+from ..encodings.offers import MAX_OUTPUTS, row_work
 from ..ir import Graph, Node
 from ..ops import Conv2d, FullyConnected
 from ..packing import Packed
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..buffers import Buffer
     from ..memory import MemoryPlan
 
-_MAX_OUTPUTS = 64
-"""Of a step of a fully connected layer: each has a sum in `sw_acc`."""
 _SEEK_SHARE = 16
 """Finding a row after a reboot may take one part in so many of a step; else places of rows are listed."""
 _MARK_WORDS = 4
@@ -109,17 +107,11 @@ class Conv2dLayer(_CpuLayer):
         }
 
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
-        """Filters are unpacked once, or once for each row of windows if they are longer than `sw_taps`."""
+        """Filters and windows, the border of the output, the copy of the input in LEA RAM."""
         assert isinstance(layer.packed, RowLayer) and layer.node is not None
         work = border_work(plan.buffer(layer.y))
         work.include(1, block_work(layer, level).counts)
-        work.include(1, row_work(graph, layer.node, layer.packed, level).counts)
-        rows, height, width = graph.tensors[layer.y].shape
-        longest = layer.packed.entries(level) // rows
-        if longest >= plan.taps:  # in pieces, for every row of windows
-            unpack = {name: n for name, n in work.counts.items() if name.startswith("unpack")}
-            work.include(height - 1, unpack)
-            work.add(rows * height * (-(-longest // plan.taps) - 1), conv2d_row=1, conv2d_window=width)
+        work.include(1, row_work(graph, layer.node, layer.packed, level, taps=plan.taps, steps=0).counts)
         if layer.name in plan.staged:
             work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
         return work
@@ -159,7 +151,7 @@ class FullyConnectedLayer(_CpuLayer):
         def fits(rows: int) -> bool:
             return resume + _dots(node, packed, last, rows).cycles(target.prices, overlap=False) <= target.step_budget
 
-        rows = most(min(outputs, _MAX_OUTPUTS), fits)
+        rows = most(min(outputs, MAX_OUTPUTS), fits)
         steps = (tuple(Step((r, min(r + rows, outputs)), (0, 1)) for r in range(0, outputs, rows)),) * len(graph.levels)
         return Layer(node.name, self.kind, node.input, node.output, steps, rows, node, packed, mark_shift=shift)
 
@@ -173,7 +165,7 @@ class FullyConnectedLayer(_CpuLayer):
     def work(self, graph: Graph, layer: Layer, level: int, plan: MemoryPlan) -> Work:
         """A dot product for each output."""
         assert isinstance(layer.packed, RowLayer) and layer.node is not None
-        work = row_work(graph, layer.node, layer.packed, level)
+        work = row_work(graph, layer.node, layer.packed, level, taps=plan.taps, steps=layer.step_count)
         if layer.name in plan.staged:
             work.add(1, stage=1, stage_word=plan.buffer(layer.x).words)
         return work
@@ -230,6 +222,9 @@ def _filter(graph: Graph, node: Node, packed: RowLayer, level: int, rows: int, c
     pieces, times = (1, 1) if entries < taps else (-(-(entries + 1) // taps), rows)
     positions = (level + 1) * packed.run_bytes if read_as == "bitmap" else 0
     work.add(times, **{f"unpack_{read_as}": entries, "unpack_bitmap_byte": positions})
+    if read_as != "pattern":
+        assert isinstance(node.op, Conv2d)
+        work.add(times, unpack_row=max(min(level + 1, packed.counts.shape[1]), 1) * packed.cols / node.op.extent[1])
     work.add(1, conv2d_filter=1, block=1, block_part=1, conv2d_row=rows * pieces, conv2d_window=rows * cols * pieces)
     work.add(rows * cols, conv2d_tap=entries)
     work.add(rows * cols, requant=_shifts(node))
@@ -243,7 +238,9 @@ def _dots(node: Node, packed: RowLayer, level: int, rows: int) -> Work:
     blocks = entries / packed.unit if read_as == "block" else 0.0
     positions = (level + 1) * packed.run_bytes if read_as == "bitmap" else 0
     runs = packed.counts.shape[1]
-    work.add(rows, dot_output=1, requant=_shifts(node), seek_run=runs, **{f"dot_{read_as}": entries})
+    work.add(rows, dot_output=1, requant=_shifts(node), dot_run=max(runs, 1), seek_run=runs)
+    work.add(1, dot_step=1)
+    work.add(rows, **{f"dot_{read_as}": entries, "dot_far": entries if has_near_kernel(packed) else 0})
     work.add(rows, dot_block_unit=blocks, dot_bitmap_byte=positions)
     return work
 

@@ -161,9 +161,12 @@ typedef struct {
     uint16_t x_pitch, y_pitch;
     uint16_t width, height; // of y, at least 1
     int16_t lo, hi;
+    int16_t bias; // of sw_clip_bias_s16_cpu
 } sw_clip_t;
 
 void sw_clip_s16_cpu(const sw_clip_t *clip);
+// y = clip(x + bias, lo, hi); x + bias fits int16.
+void sw_clip_bias_s16_cpu(const sw_clip_t *clip);
 // The same, then the average of 2 x 2, rounded down: y is half as wide and high as what is read. lo >= 0.
 void sw_clip_avgpool_s16_cpu(const sw_clip_t *clip);
 // The same, then the largest of 2 x 2, or of 2 in a row: y is half as wide (and high).

@@ -135,6 +135,19 @@ typedef struct {
     int16_t lo, hi;
 } sw_conv2d_lea_t;
 
+// Depthwise: a filter with zeros between its rows is the impulse response of one FIR over joined rows. Groups
+// have one output channel. A step is `rows` output rows of `channels_per_step` channels; `window` is even:
+// elements from the first to the last tap. `x` is the first element of the first window, padding included.
+typedef struct {
+    sw_place_t x;
+    uint16_t x_pitch;
+    sw_image_t y;
+    sw_columns_t columns;
+    uint16_t rows, channels_per_step;
+    uint16_t window;
+    int16_t lo, hi;
+} sw_conv2d_fir_t;
+
 // The input is the row vector, weights are the matrix, in tiles of `tile` outputs. A step is one group.
 typedef struct {
     const int16_t *x;
@@ -222,6 +235,8 @@ void sw_fully_connected_prepare(const void *layer, uint16_t level);
 void sw_fully_connected_step(const void *layer, uint16_t step, uint16_t level);
 void sw_conv2d_lea_prepare(const void *layer, uint16_t level);
 void sw_conv2d_lea_step(const void *layer, uint16_t step, uint16_t level);
+void sw_conv2d_fir_prepare(const void *layer, uint16_t level);
+void sw_conv2d_fir_step(const void *layer, uint16_t step, uint16_t level);
 void sw_fully_connected_lea_prepare(const void *layer, uint16_t level);
 void sw_fully_connected_lea_step(const void *layer, uint16_t step, uint16_t level);
 void sw_pool_prepare(const void *layer, uint16_t level);

@@ -35,6 +35,22 @@ typedef struct {
 // `block` that of SW_LEA_BLOCK. Until sw_lea_wait returns, nothing may touch block, operands and result.
 void sw_mpymatrixrow_s16_lea(uint16_t row, uint16_t block);
 
+// Parameter block of FIR, at the same place. Both sizes are even and not 0.
+typedef struct {
+    uint16_t outputs;
+    uint16_t taps;   // pointer; the last tap comes first
+    uint16_t result; // pointer
+    uint16_t tap_count;
+    uint16_t mask; // 0xFFFF: the input is no ring
+    uint16_t unused;
+} sw_lea_fir_t;
+
+#define SW_LEA_FIR ((sw_lea_fir_t *)(void *)sw_lea_ram)
+#define SW_LEA_FIR_WORDS 6
+
+// Starts: result[j] = (sum of x[j + k] * taps[tap_count - 1 - k]) >> 15, for |sum| < 2^30.
+void sw_fir_s16_lea(uint16_t x, uint16_t block);
+
 // Returns when the command is done; the CPU sleeps in LPM0 meanwhile.
 void sw_lea_wait(void);
 

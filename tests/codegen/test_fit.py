@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from codegen.cost import Command, Work
+from codegen.cost import Beside, Command, Work
 from codegen.fit import Sample, fit_prices
 from codegen.microbench import graphs
 from codegen.plans import plan_project
@@ -23,8 +23,8 @@ def samples(prices: dict[str, float], seed: int = 1) -> list[Sample]:
     for i in range(60):
         work = Work()
         work.add(1, tile=rng.integers(1, 9), fetch=rng.integers(1, 99), fetch_word=rng.integers(9, 9999))
-        beside = {"clip": float(rng.integers(1, 200))}
-        work.commands.append(Command(float(rng.integers(1, 50)), 2 * int(rng.integers(1, 60)), 40, beside, 40))
+        beside = (Beside({"clip": float(rng.integers(1, 200))}, 40),)
+        work.commands.append(Command(float(rng.integers(1, 50)), 2 * int(rng.integers(1, 60)), 40, beside))
         overlap = bool(i % 2)
         made.append(Sample(str(i), work, overlap, work.cycles(prices, overlap)))
     return made

@@ -8,7 +8,7 @@ from strategies import Chain, legal_indices, lenet, make_params
 
 from codegen import encodings
 from codegen.encodings import ENCODINGS
-from codegen.encodings.offers import Offer, choose, offers, row_work
+from codegen.encodings.offers import EncodingOffer, choose, offers, row_work
 from codegen.errors import TargetError
 from codegen.ir import Graph
 from codegen.ops import Conv2d, FullyConnected
@@ -31,7 +31,7 @@ def fully_connected(index: object, reach: int = 900) -> Graph:
     return Chain((np.shape(index)[1],), 0, 100, 3).add(FullyConnected(), params).graph()
 
 
-def names(found: list[Offer]) -> set[str]:
+def names(found: list[EncodingOffer]) -> set[str]:
     return {o.packed.encoding for o in found}
 
 
@@ -103,13 +103,13 @@ def test_every_primitive_has_a_price() -> None:
     for name in ENCODINGS:
         graph = conv(name)
         for offer in offers(graph, graph.nodes[0], TARGET):
-            assert set(row_work(graph, graph.nodes[0], offer.packed, 2).counts) <= set(TARGET.prices)
+            assert set(row_work(graph, graph.nodes[0], offer.packed, 2, taps=99, steps=1).counts) <= set(TARGET.prices)
 
 
 def test_padding_counts_where_it_is_executed() -> None:
     graph = fully_connected(np.where(np.arange(64) % 20 == 0, 0, 255).reshape(1, 64))
     packed = encodings.encode("csr", "n", graph.nodes[0].params, 3)  # type: ignore[arg-type]
-    assert row_work(graph, graph.nodes[0], packed, 0).counts["dot_csr"] == packed.entries(0) > 4
+    assert row_work(graph, graph.nodes[0], packed, 0, taps=99, steps=1).counts["dot_csr"] == packed.entries(0) > 4
     assert packed.nonzero(0) == 4
 
 

@@ -536,10 +536,13 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
         f"sw_patch_s16_cpu {name}": Case("sw_patch_s16_cpu", (*image, work), (STRUCT,), ((ARRAY, 200),))
         for name, work in zip(("down", "up"), patching, strict=True)
     }
+    fir = (STRUCT, struct.pack("<6H", 14, TAPS >> 2, OUT >> 2, 8, 0xFFFF, 0))
+    clip_bias = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), -2000, 3000) + struct.pack("<h", -321))
     cases |= {
         "sw_mpymatrixrow_s16_lea": Case(
             "sw_mpymatrixrow_s16_lea", (array, vector, block), (TAPS >> 2, STRUCT >> 2), ((OUT, 12),)
         ),
+        "sw_fir_s16_lea": Case("sw_fir_s16_lea", (array, vector, fir), (ARRAY >> 2, STRUCT >> 2), ((OUT, 28),)),
         "sw_lea_wait": Case("sw_lea_wait", (), (), ()),
         "sw_fetch_s16_dma": Case(
             "sw_fetch_s16_dma", blob, (OUT, high & 0xFFFF, high >> 16, several), ((OUT, 2 * several),)
@@ -555,6 +558,7 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
             "sw_gather_s16_cpu", (array, offsets), (ARRAY, TAPS, OUT, count), ((OUT, 2 * several),)
         ),
         "sw_clip_s16_cpu": Case("sw_clip_s16_cpu", (array, clip), (STRUCT,), ((OUT, 36),)),
+        "sw_clip_bias_s16_cpu": Case("sw_clip_bias_s16_cpu", (array, clip_bias), (STRUCT,), ((OUT, 36),)),
         "sw_clip_avgpool_s16_cpu": Case("sw_clip_avgpool_s16_cpu", (array, clip_pool), (STRUCT,), ((OUT, 36),)),
     }
     for name, factor in (("", 1 << 14), (" shifted", 1 << 11)):
