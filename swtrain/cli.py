@@ -14,7 +14,7 @@ import click
 from rich.table import Table
 
 from . import __version__, cli_import, cli_package, cli_plan, cli_policy, cli_train
-from .terminal import OutPath, bar, bar_after, console, fail, known_errors, max_step_cycles
+from .terminal import OutPath, bar, bar_after, console, fail, known_errors, max_step_cycles, weight_bits
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,6 +80,9 @@ for command in (c for module in COMMAND_SETS for c in module.COMMANDS):
     help="Energy buffer in SI units: steps that it pays for. [default: steps of the board's target.toml]",
 )
 @max_step_cycles
+@weight_bits
+@click.option("--dataset", help="What --weight-bits auto measures [default: the model's].")
+@click.option("--data", help="Folder of its files.")
 @known_errors
 def emit_c(
     run: Path,
@@ -95,6 +98,9 @@ def emit_c(
     model_version: int,
     supply: str | None,
     max_step_cycles: int | None,
+    weight_bits: str | None,
+    dataset: str | None,
+    data: str | None,
 ) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import EXTERNAL, emit_project, write_project
@@ -104,11 +110,16 @@ def emit_c(
     from codegen.supply import explain, fit_steps, parse_buffer
     from codegen.target import load_target
 
+    from .cli_plan import narrowed
+
     board = load_target(target, max_step_cycles)
     graph = load_graph(run)
     names = [node.name for node in graph.nodes if node.params is not None]
     wanted = dict.fromkeys(names, next((e for e in reversed(encoding) if "=" not in e), "auto"))
     wanted |= {node: name for node, _, name in (e.rpartition("=") for e in encoding if "=" in e)}
+    if weight_bits is not None:
+        graph, stored = narrowed(graph, weight_bits, board, overlap, (dataset, data))
+        wanted |= {node: name for node, name in stored.items() if wanted[node] == "auto"}
     buffer = parse_buffer(supply) if supply else None
     if update is not None and update != "auto" and not update.isdecimal():
         fail(f"--update {update}: give auto or a number of bytes")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.table import Table
 
-from .terminal import OutPath, bar, console, known_errors, max_step_cycles
+from .terminal import OutPath, bar, console, known_errors, max_step_cycles, weight_bits
+
+if TYPE_CHECKING:
+    from codegen.ir import Graph
+    from codegen.target import TargetSpec
 
 
 @click.command()
@@ -21,6 +25,9 @@ from .terminal import OutPath, bar, console, known_errors, max_step_cycles
 @click.option("--simulate/--no-simulate", default=True, help="Build and simulate one input beside [default: simulate].")
 @click.option("--break-even/--no-break-even", default=True, help="Sparsity from which sparse is cheaper than dense.")
 @max_step_cycles
+@weight_bits
+@click.option("--dataset", help="What --weight-bits auto measures [default: the model's].")
+@click.option("--data", help="Folder of its files.")
 @click.option("--json", "as_json", type=OutPath(), help="Write all figures.")
 @known_errors
 def plan(
@@ -31,6 +38,9 @@ def plan(
     simulate: bool,
     break_even: bool,
     max_step_cycles: int | None,
+    weight_bits: str | None,
+    dataset: str | None,
+    data: str | None,
     as_json: Path | None,
 ) -> None:
     """Show, for each layer of RUN, the chosen back end and encoding, the runner-up, and where sparsity pays."""
@@ -42,11 +52,14 @@ def plan(
     from .planning import break_evens, layer_rows, simulated_cycles
 
     board = load_target(target, max_step_cycles)
-    plans = plan_project(load_graph(run), board, overlap=overlap, optimize=optimize)
+    graph, stored = load_graph(run), dict[str, str]()
+    if weight_bits is not None:
+        graph, stored = narrowed(graph, weight_bits, board, overlap, (dataset, data))
+    plans = plan_project(graph, board, overlap=overlap, encoding=stored, optimize=optimize)
     measured = None
     if simulate:
         with tempfile.TemporaryDirectory() as scratch:
-            measured = simulated_cycles(plans, optimize, Path(scratch) / "project")
+            measured = simulated_cycles(plans, optimize, stored, Path(scratch) / "project")
     rows = layer_rows(plans, measured)
     console.print(_choices(rows, [v.name for v in plans.graph.levels], f"{plans.graph.name} on {board.name}"))
     report: dict[str, Any] = {"model": plans.graph.name, "optimize": optimize, "layers": rows}
@@ -66,6 +79,23 @@ def plan(
         console.print(_break_even_table(report["break_even"]))
     if as_json:
         write_atomic(as_json, json.dumps(report, indent=1) + "\n")
+
+
+def narrowed(
+    graph: Graph, text: str, board: TargetSpec, overlap: bool, source: tuple[str | None, str | None]
+) -> tuple[Graph, dict[str, str]]:
+    """The graph with the weight bits of `text`, shown with its accuracy, and the encodings of the narrow nodes."""
+    from codegen.narrow import byte_encodings
+
+    from .weight_bits import apply_weight_bits
+
+    found = apply_weight_bits(graph, text, board, overlap, *source)
+    console.print(f"weights of 8 bits: {', '.join(found.nodes) or 'none'}", highlight=False)
+    if found.before:
+        levels = zip(graph.levels, found.before, found.after, strict=True)
+        shown = ", ".join(f"{level.name} %: {before:.2f} -> {after:.2f}" for level, before, after in levels)
+        console.print(f"device accuracy in percent, first test inputs, 16 bits -> 8 bits: {shown}", highlight=False)
+    return found.graph, dict(byte_encodings(found.graph, found.nodes, board))
 
 
 def _choices(rows: list[dict[str, Any]], levels: list[str], title: str) -> Table:

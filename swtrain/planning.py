@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from codegen.target import TargetSpec
 from .deploy import Device
 
 
-def simulated_cycles(plans: Plans, optimize: str, folder: Path) -> list[list[int]]:
+def simulated_cycles(plans: Plans, optimize: str, encoding: Mapping[str, str], folder: Path) -> list[list[int]]:
     """Cycles of each layer at each level for one input, built in `folder`."""
-    project = emit_project(plans.graph, plans.target, overlap=plans.overlap, optimize=optimize)
+    project = emit_project(plans.graph, plans.target, overlap=plans.overlap, encoding=encoding, optimize=optimize)
     write_project(project, folder)
     device = Device(read_project(folder), build(folder).program, "fused")
     tensor = plans.graph.tensors[plans.graph.input]
