@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from codegen.emit import ProjectFolder, read_project
 
 from . import __version__
 from .datasets import Dataset
+from .dense import Dense, dense_layers, loses
 from .deploy import (
     Device,
     Inference,
@@ -40,7 +41,12 @@ SCHEMA = 1
 
 
 class LayerReport(BaseModel):
-    """One layer at one level. `macs` counts what the level executes, padding included; `nnz` its weights."""
+    """One layer at one level. `macs` counts what the level executes, padding included; `nnz` its weights.
+
+    `predicted_*` are the planner's; `dense_lea_*` what its cost model expects of the dense layer on the LEA (with the
+    pool behind it, if the LEA does both), `None` where there is none. `loses` names what the layer, pruned at this
+    level, costs more of than that: `cycles`, `energy`.
+    """
 
     name: str
     encoding: str
@@ -49,6 +55,11 @@ class LayerReport(BaseModel):
     nnz: int
     cycles: int
     energy_j: float
+    predicted_cycles: int
+    predicted_j: float
+    dense_lea_cycles: int | None
+    dense_lea_j: float | None
+    loses: list[str]
 
 
 class LevelReport(BaseModel):
@@ -144,6 +155,7 @@ def summarize(
     busy_s = sum(r.wall_s for level in runs for r in level)
     _compare_host(project, inputs[:count], on_host)  # second: the simulator's message names the layer
     instructions = sum(r.instructions for level in runs for r in level)
+    dense = dense_layers(project)
     return Report(
         model=graph.name,
         target=project.manifest["target"],
@@ -153,7 +165,7 @@ def summarize(
         boot_cycles=device.boot_cycles,
         energy_model=energy,
         levels=[
-            _level(project, k, runs[k], accuracy(on_host[k], test.y), dataset, device.mclk_hz)
+            _level(project, k, runs[k], accuracy(on_host[k], test.y), dataset, device.mclk_hz, dense)
             for k in range(len(graph.levels))
         ],
         switches=[_switch(project, device, a, b) for a, b in permutations(range(len(graph.levels)), 2)],
@@ -187,11 +199,19 @@ def _level(
     device_accuracy: float,
     dataset: Dataset,
     mclk_hz: float,
+    dense: Mapping[str, Dense],
 ) -> LevelReport:
     level, manifest = project.graph.levels[k], project.manifest
     cycles = round(float(np.mean([r.cycles for r in runs])))
     layers = []
-    for i, layer in enumerate(manifest["layers"]):
+    costs = {
+        layer["name"]: (
+            float(np.mean([r.layers[i].cycles for r in runs])), float(np.mean([r.layers[i].energy_j for r in runs]))
+        )
+        for i, layer in enumerate(manifest["layers"])
+    }  # fmt: skip
+    for layer in manifest["layers"]:
+        own = dense.get(layer["name"])
         layers.append(
             LayerReport(
                 name=layer["name"],
@@ -199,8 +219,13 @@ def _level(
                 backend=layer["backend"],
                 macs=layer["macs"][k],
                 nnz=layer["nnz"][k],
-                cycles=round(float(np.mean([r.layers[i].cycles for r in runs]))),
-                energy_j=float(np.mean([r.layers[i].energy_j for r in runs])),
+                cycles=round(costs[layer["name"]][0]),
+                energy_j=costs[layer["name"]][1],
+                predicted_cycles=layer["predicted_cycles"][k],
+                predicted_j=layer["predicted_j"][k],
+                dense_lea_cycles=own.cycles if own else None,
+                dense_lea_j=own.energy_j if own else None,
+                loses=list(loses(own, {"name": layer["name"], "nnz": layer["nnz"][k]}, costs)),
             )
         )
     return LevelReport(

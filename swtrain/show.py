@@ -55,7 +55,7 @@ def tables(report: Report) -> RenderableType:
             layer.encoding,
             *(f"{c.cycles:,}" + (f" ({c.cycles / c.macs:.1f})" if c.macs else "") for c in cells),
         )
-    parts: list[RenderableType] = [levels, layers]
+    parts: list[RenderableType] = [levels, layers, *_against_dense(report)]
     if report.switches:
         switches = Table(title="switches")
         for name in ("from %", "to %", "bytes written", "full reload B", "cycles", "energy nJ"):
@@ -73,6 +73,37 @@ def tables(report: Report) -> RenderableType:
     if report.sizes:
         parts.append(size_table(report.sizes))
     return Group(*parts)
+
+
+def _against_dense(report: Report) -> list[RenderableType]:
+    """Cycles and energy of each layer with weights, measured and predicted, beside the dense layer on the LEA."""
+    rows = [i for i, layer in enumerate(report.levels[0].layers) if layer.dense_lea_cycles is not None]
+    if not rows:
+        return []
+    parts: list[RenderableType] = []
+    for what, unit, scale, digits in (("cycles", "kilocycles", 1e-3, 1), ("energy", "microjoules", 1e6, 2)):
+        table = Table(title=f"{unit} of layers with weights: measured (predicted)")
+        table.add_column("layer")
+        for v in report.levels:
+            table.add_column(f"{v.name} %", justify="right")
+        table.add_column("dense LEA", justify="right")
+        lost = False
+        for i in rows:
+            cells = []
+            for layer in (v.layers[i] for v in report.levels):
+                pair: tuple[float, float] = (layer.cycles, layer.predicted_cycles)
+                if what == "energy":
+                    pair = (layer.energy_j, layer.predicted_j)
+                mark = " !" if what in layer.loses else ""
+                lost |= bool(mark)
+                cells.append(f"{pair[0] * scale:,.{digits}f} ({pair[1] * scale:,.{digits}f}){mark}")
+            first = report.levels[0].layers[i]
+            dense = first.dense_lea_cycles if what == "cycles" else first.dense_lea_j
+            table.add_row(first.name, *cells, f"{(dense or 0) * scale:,.{digits}f}")
+        if lost:
+            table.caption = "! sparsity loses: the dense layer on the LEA, pool included, costs less"
+        parts.append(table)
+    return parts
 
 
 def size_table(sizes: Mapping[str, Any]) -> Table:

@@ -28,7 +28,10 @@ LEVEL_KEYS = {
     "name", "sparsity", "accuracy_float", "accuracy_device", "bit_exact", "n_test", "n_simulated", "mismatches",
     "cycles", "latency_s", "energy_j", "weight_bytes", "index_bytes", "layers",
 }  # fmt: skip
-LAYER_KEYS = {"name", "encoding", "backend", "macs", "nnz", "cycles", "energy_j"}
+LAYER_KEYS = {
+    "name", "encoding", "backend", "macs", "nnz", "cycles", "energy_j", "predicted_cycles", "predicted_j",
+    "dense_lea_cycles", "dense_lea_j", "loses",
+}  # fmt: skip
 SWITCH_KEYS = {"from", "to", "bytes_written", "full_reload_bytes", "cycles", "latency_s", "energy_j"}
 
 
