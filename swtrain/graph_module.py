@@ -123,17 +123,19 @@ def onnx_module(path: str | Path, options: Mapping[str, Any] | None = None) -> n
 
     Args:
         options: `mean` and `std`, numbers or comma-separated: the model expects `(x - mean) / std` of what the data set
-            gives.
+            gives; `shape`, as `input=1,1,28,28`, where the model leaves it open.
 
     Raises:
         ConfigError: the file can't be imported, or an option is unknown.
     """
     given = dict(options or {})
     mean, std = _numbers(given.pop("mean", "0")), _numbers(given.pop("std", "1"))
+    name, _, sizes = str(given.pop("shape", "")).rpartition("=")
     if given:
-        raise ConfigError(f"model {path}: unknown options {', '.join(given)}; an ONNX model takes mean and std")
+        raise ConfigError(f"model {path}: unknown options {', '.join(given)}; an ONNX model takes mean, std and shape")
     try:
-        made = import_onnx(read_onnx(Path(path)))
+        shapes = {name: tuple(int(v) for v in _numbers(sizes))} if name else {}
+        made = import_onnx(read_onnx(Path(path), shapes))
         graph = made.graph
         if (mean, std) != ((0.0,), (1.0,)):
             graph = normalized(graph, mean, std)

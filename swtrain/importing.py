@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from codegen.errors import CodegenError
+from codegen.files import RECORD as GENERATED
 from codegen.files import check_replaceable, replace_folder
 from codegen.floatgraph import FloatGraph
 from codegen.inputs import normalized, of_examples, of_range, of_shape
@@ -39,6 +40,8 @@ from .datasets import Dataset, load_dataset
 from .errors import ConfigError, DataError
 
 RECORD = "import.json"
+FILES = (RECORD, GENERATED)
+"""What says that a folder was imported."""
 CALIBRATION = 1024
 """Training inputs whose activations set the clip bounds."""
 

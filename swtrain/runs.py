@@ -33,6 +33,7 @@ from torch import nn
 from .config import TrainConfig, differing_keys, parse_config
 from .errors import CheckpointError, ConfigError, NestingError, OutputError
 from .graph_module import SUFFIX, onnx_module, self_contained
+from .importing import FILES as IMPORTED
 from .models import build_model, fold_batch_norm_, prunable_layers, set_activation_
 from .nested import NestedModel
 from .sparsity.settings import plan_of
@@ -154,6 +155,8 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
         has_run = any((out / name).exists() for name in FILES)
     except OSError as error:
         raise OutputError(f"{out}: cannot be used as output folder: {error.strerror or error}") from error
+    if (out / IMPORTED[0]).exists() and not overwrite:
+        raise OutputError(f"{out}: holds an imported model; replace it with --overwrite, or give another --out")
     if resume and not overwrite:
         if not has_run:
             raise CheckpointError(f"{out}: holds no run to resume; check --out, or leave --resume out")
@@ -173,7 +176,8 @@ def prepare_out(out: Path, config: TrainConfig, resume: bool, overwrite: bool) -
             shutil.rmtree(member.parent)
         for exported in (out / "onnx").glob("level*.onnx"):
             exported.unlink()
-        for name in (*EXPORTED, METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):  # first what says "complete"
+        # first what says "complete"
+        for name in (*IMPORTED, *EXPORTED, METRICS, MODEL, CHECKPOINT, HISTORY, CONFIG):
             (out / name).unlink(missing_ok=True)
         (out / SOURCE).unlink(missing_ok=True)
     if source is not None:

@@ -20,6 +20,7 @@ from swtrain.config import TrainConfig
 from swtrain.errors import ConfigError, OutputError
 from swtrain.export import export_run
 from swtrain.graph_module import Fixed, OperatorModule, PaddedConv2d, onnx_module
+from swtrain.importing import RECORD
 from swtrain.nested import NestedModel
 from swtrain.runs import SOURCE
 from swtrain.tracing import trace
@@ -125,6 +126,15 @@ def test_mistakes_leave_no_folder(tmp_path: Path) -> None:
         onnx_module(file, {"std": 0})
 
 
+def test_open_shapes(tmp_path: Path) -> None:
+    """An option says them, as on the command line."""
+    onnx.save(model(("n", 1, "h", "w"), [("Conv", ("x", "w"), "y", {})], w=rand(2, 1, 3, 3)), str(tmp_path / "o.onnx"))
+    with pytest.raises(ConfigError, match="dimension 2 is 'h'"):
+        onnx_module(tmp_path / "o.onnx")
+    made = onnx_module(tmp_path / "o.onnx", {"shape": "x=1,1,5,6"})
+    assert isinstance(made, OperatorModule) and made.shape == (1, 5, 6)
+
+
 def test_a_folder_of_another_run_is_left_alone(tmp_path: Path) -> None:
     """As with any model."""
     file = lenet_like(tmp_path)
@@ -133,3 +143,7 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         train(TrainConfig(model=str(file)), tmp_path / "run")
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["model.pt"]
+    (tmp_path / "imported").mkdir()
+    (tmp_path / "imported" / RECORD).write_text("{}")
+    with pytest.raises(OutputError, match="holds an imported model"):
+        train(TrainConfig(model=str(file)), tmp_path / "imported")
