@@ -102,6 +102,8 @@ static int affords(const sw_policy_t *policy, const sw_policy_state_t *state, ui
 static uint16_t propose(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level,
                         uint32_t stored, uint32_t left_us) {
     uint16_t thrifty = policy->thrifty, late = 1;
+    if (stored < with_margin(policy->cost[thrifty].energy_nj))
+        return SW_POLICY_WAIT; // the quick way in a dark
     for (uint16_t k = policy->levels; k-- > 0;) {
         const sw_policy_cost_t *cost = &policy->cost[k];
         if (cost->latency_us > left_us) continue;
