@@ -42,7 +42,7 @@ def test_a_run_leaves_its_files_and_can_be_loaded(tiny_config: TrainConfig, tmp_
     assert [level["name"] for level in metrics["levels"]] == ["60.24", "40.5", "20.7"]
     assert [level["nnz"] for level in metrics["levels"]] == [24_440, 36_575, 48_746]
     assert all(level["total"] == 61_470 for level in metrics["levels"])
-    assert set(metrics["run"]) == {"wall_s", "threads", "devices"}
+    assert set(metrics["run"]) == {"wall_s", "cpu_s", "threads", "devices"}
     with (out / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == metrics["epochs"] == (8 if strategy == "sequential" else 2)
