@@ -20,8 +20,10 @@ from strategies import lenet_columns, tiny
 
 from codegen.build import build
 from codegen.emit import CProject, write_project
-from codegen.supply import BOOT_CYCLES
-from sim import Machine, powerloss
+from codegen.errors import DoesNotFit
+from codegen.supply import BOOT_CYCLES, EnergyBuffer, explain, fit_steps
+from sim import EnergyModel, Harvested, Machine, PoweredMachine, powerloss
+from sim.sources import ConstantPower
 from swtrain.interrupt import Interrupted, Job
 
 MODELS: dict[str, Callable[[], CProject]] = {
@@ -114,6 +116,24 @@ def test_boot_takes_less_than_a_millisecond(models: Callable[[str], Interrupted]
     machine.run("sw_infer")
     assert machine.cycles - cycles <= BOOT_CYCLES
     assert machine.time_s - start <= 1e-3
+
+
+def test_a_plan_for_a_buffer_finishes_on_it(zig: Workshop) -> None:
+    """4.7 uF and 0.1 mW: always progress with steps that fit; those of the board's plan never end."""
+    buffer = EnergyBuffer(4.7e-6, leakage=0)
+    supply = Harvested(ConstantPower(1e-4), buffer.capacitor, boot_s=buffer.boot_s, boot_c=buffer.boot_c)
+    for target, finishes in ((fit_steps(rig.TARGET, buffer), True), (rig.TARGET, False)):
+        project = rig.emit_project(lenet_columns(), target)
+        program = interrupted(zig, project).program(Job((2,)))
+        powered = PoweredMachine(program.machine.fork(), supply, EnergyModel.load("fused"))
+        powered.run("sw_asleep", duration_s=20)
+        done = powered.machine.read("sw_request") == bytes(2)
+        assert done == finishes
+        assert powered.finish().power_cycles > 10
+    small = EnergyBuffer(2.5e-6)
+    with pytest.raises(DoesNotFit, match="smallest step may take") as found:
+        rig.emit_project(lenet_columns(), fit_steps(rig.TARGET, small))
+    assert "energy buffer of 2.5 uF holds 6.74 uJ, which pays for" in str(explain(small, rig.TARGET, found.value))
 
 
 def test_failures_in_boot(models: Callable[[str], Interrupted]) -> None:
