@@ -219,8 +219,9 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
     weights, far, high = _weight_bytes(plan, packed), plan.far_bytes, target.regions["hifram"].size
     if weights + far > high:
         also = f" and activations {far:,} B" if far else ""
+        beside = f" (patches and room for packages: {packed.patch_bytes:,} B)" if packed.patch_bytes else ""
         raise DoesNotFit(
-            f"{graph.name}: weights and indices need {weights:,} B{also} of high FRAM, {target.name} has "
+            f"{graph.name}: weights and indices need {weights:,} B{beside}{also} of high FRAM, {target.name} has "
             f"{high:,} B ({weights + far - high:,} B too few); use a sparser densest level or a smaller model"
         )
 

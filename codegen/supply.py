@@ -103,7 +103,9 @@ def fit_steps(target: TargetSpec, buffer: EnergyBuffer) -> TargetSpec:
 
 
 def explain(buffer: EnergyBuffer, target: TargetSpec, error: DoesNotFit) -> DoesNotFit:
-    """`error` of a plan with `fit_steps`, with the energy behind its cycles."""
+    """`error` of a plan with `fit_steps`; if a step does not fit, with the energy behind its cycles."""
+    if "smallest step" not in str(error):
+        return error
     return DoesNotFit(
         f"{error}; the energy buffer of {1e6 * buffer.capacitor:g} uF holds {1e6 * buffer.stored_j:.3g} uJ, which pays "
         f"for a power-up and {buffer.step_cycles(target):,} cycles of a step"

@@ -247,5 +247,5 @@ def test_packages_are_for_one_program(fleet: Fleet, tmp_path: Path) -> None:
 
 
 def test_no_room_is_refused_with_the_numbers() -> None:
-    with pytest.raises(DoesNotFit, match=r"high FRAM.*B too few"):
+    with pytest.raises(DoesNotFit, match=r"room for packages: 150,000 B\).* of high FRAM.*B too few"):
         emit_project(rig.lenet(), rig.TARGET, external="none", update=150_000)
