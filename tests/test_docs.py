@@ -15,6 +15,7 @@ PAGES = [
     for name in (
         "README.md",
         "CONTRIBUTING.md",
+        "docs/lea-commands.md",
         "docs/toolchain.md",
         "firmware/README.md",
         "firmware/FORMAT.md",
