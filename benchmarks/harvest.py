@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from codegen.build import build
 from codegen.emit import emit_project, read_project, write_project
+from codegen.files import write_atomic
 from codegen.ir import NEVER, Graph, Node
 from codegen.policy import LevelCost, Store, policy_source
 from codegen.serialize import load_graph
@@ -41,7 +42,8 @@ from swtrain.deploy import Device
 
 ROOT = Path(__file__).resolve().parent.parent
 APPLICATION = [firmware_dir() / "examples" / "harvest" / name for name in ("main.c", "sleep.S")]
-LEVELS = ("98", "90", "60")
+MODEL = "lenet5-column"
+LEVELS = ("90", "60.24", "40.5")
 BY_POLICY = 0xFFFF
 ENERGY = EnergyModel.load("fused")
 MEAN_W = 1e-3
@@ -237,7 +239,7 @@ def table(
     graph = load_graph(ROOT / "results" / "models" / model)
     recorded = json.loads((ROOT / "results" / "accuracy.json").read_text())
     names = [level.name for level in graph.levels]
-    keep = [n for n in LEVELS if n in names] if set(LEVELS) <= set(names) else names[-3:]
+    keep = LEVELS if set(LEVELS) <= set(names) else names[:3]
     levels = measure(without(graph, keep), folder, [recorded[model][n]["accuracy_device"] for n in keep])
     zero = [[0.0] * len(levels)] * len(levels)
     results: dict[str, Any] = {}
@@ -286,21 +288,28 @@ def show(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def run(folder: Path, seconds: float, model: str = MODEL, only: str | None = None) -> dict[str, Any]:
+    """The whole table, with the number of runs on the terminal meanwhile."""
+    results: dict[str, Any] = {}
+    for done, count, so_far in table(model, seconds, folder, only):
+        print(f"\r{done} of {count} runs", end="", flush=True)
+        results = so_far
+    print()
+    return results
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--model", default="lenet5-extreme", help="of results/models")
+    parser.add_argument("--model", default=MODEL, help="of results/models")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each run")
     parser.add_argument("--trace", help="only this one")
     options = parser.parse_args()
-    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for done, count, so_far in table(options.model, options.seconds, Path(scratch) / "p", options.trace):
-            print(f"\r{done} of {count} runs", end="", flush=True)
-            results = so_far
-    print("\n" + show(results))
-    options.json.write_text(json.dumps({"harvest": results}, indent=1) + "\n")
+        results = run(Path(scratch) / "harvest", options.seconds, options.model, options.trace)
+    print(show(results))
+    write_atomic(options.json, json.dumps({"harvest": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

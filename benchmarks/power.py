@@ -2,6 +2,7 @@
 
     python benchmarks/power.py --json build/power.json
 
+`harvest` is the table of `benchmarks/harvest.py`: requests that expire, answered on harvested power.
 LeNet-5 on the LEA (`results/models/lenet5-column`), all on the simulator. `overhead_*` compare with the same firmware
 and a step loop that records nothing (`power_variants/unprotected.c`). `periods`: power fails again and again after so
 many cycles; cycles from the request to the right answer, boots included, for each alternative, null if there is none
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import harvest
 import numpy as np
 
 from codegen import reference
@@ -257,10 +259,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", type=Path, help="write all figures")
     parser.add_argument("--failures", type=int, default=1200, help="runs with power failures")
+    parser.add_argument(
+        "--harvest", type=float, default=60.0, metavar="S", help="seconds of each run on harvested power; 0: none"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         found = figures(Path(scratch), options.failures)
-    show(found)
+        show(found)
+        if options.harvest:
+            found["harvest"] = harvest.run(Path(scratch) / "harvest", options.harvest)
+            print(harvest.show(found["harvest"]))
     if options.json:
         write_atomic(options.json, json.dumps(found, indent=1) + "\n")
 
