@@ -11,7 +11,9 @@ from rig import ROOT, TARGET, run_command
 from codegen.build import toolchain
 
 SOURCES = sorted(
-    p for p in ROOT.rglob("*.c") if "host" not in p.parts and not {"build", "loader"} & set(p.relative_to(ROOT).parts)
+    p
+    for p in ROOT.rglob("*.c")
+    if not {"build", "loader", "examples", "host", "power"} & set(p.relative_to(ROOT).parts)
 )
 # what the compiler's assembly shows where it is wrong
 SUB_POST_INCREMENT = r"\bsub(\.b)?\s+@r\d+\+"

@@ -56,7 +56,7 @@ def test_lenet(model: str, tool: str, zig: Workshop, tmp_path_factory: pytest.Te
 
 def test_part_of_the_weights_outside(zig: Workshop) -> None:
     region = TARGET.regions["hifram"]
-    target = rig.replace(TARGET, regions={**TARGET.regions, "hifram": rig.replace(region, size=120_000)})
+    target = rig.replace(TARGET, regions={**TARGET.regions, "hifram": rig.replace(region, size=100_000)})
     project = emit_project(lenet(), target, "cpu")
     assert project.image is not None
     assert len(project.image.blobs) < len(project.packed.layers)
