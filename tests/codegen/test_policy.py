@@ -41,7 +41,8 @@ def test_the_scale_turns_millivolts_into_nanojoules(capacitor, v_off, mv):
     counted = max(0, (mv * mv >> 10) - (round(v_off * 1000) ** 2 >> 10)) * scale >> shift
     exact = 0.5e9 * capacitor * max(0.0, (mv / 1000) ** 2 - v_off**2)
     assert counted < 1 << 32
-    assert abs(counted - exact) <= 2e-4 * 0.5e9 * capacitor * 13 + exact / scale + 1
+    squares = 2 * 1024 + v_off * 1000  # mV * mV: two roundings to 1024, v_off to a millivolt
+    assert abs(counted - exact) <= 0.5e9 * capacitor * squares * 1e-6 + exact / scale + 1
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,10 @@ def test_a_weight_keeps_its_integer_at_every_level(project: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGKILL, *(pytest.param(s, marks=pytest.mark.slow) for s in (signal.SIGINT, signal.SIGTERM))],
+)
 def test_a_killed_simulation_leaves_no_process(project: Path, tmp_path: Path, how: signal.Signals) -> None:
     """Workers end with their parent, and a pipe to them closes."""
     command = [
