@@ -136,7 +136,7 @@ def emit_project(
         "board_sources": _collect([], (KINDS[layer.kind].board_sources for layer in schedule.layers)),
     }
     files: dict[str, str | bytes] = {
-        name: _environment().get_template(f"{name}.j2").render(context)
+        name: environment().get_template(f"{name}.j2").render(context)
         for name in ("model.c", "model.h", "weights.S", "project.mk")
     }
     files["graph.json"], files["graph.npz"] = structure, arrays
@@ -268,7 +268,8 @@ def _comment(text: object) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates of `templates/`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("codegen"),
         undefined=jinja2.StrictUndefined,

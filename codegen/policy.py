@@ -11,8 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jinja2
-
+from .emit import environment
 from .errors import CodegenError
 
 NEVER = 0xFFFF
@@ -127,26 +126,29 @@ def policy_source(
             f"{need * 17 / 8 / (store.v_max**2 - store.v_off**2) * 1e6:.0f} uF or more"
         )
     scale, shift = store.scale()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("codegen"), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("policy.c.j2").render(
-        generator=generator,
-        levels=[
-            {
-                "name": level.name,
-                "energy_nj": math.ceil(level.energy_j * 1e9),
-                "latency_us": math.ceil(level.latency_s * 1e6),
-                "price": price[k],
-                "accuracy": level.accuracy,
-            }
-            for k, level in enumerate(levels)
-        ],
-        thrifty=thrifty,
-        switch_nj=[[0 if i == j else math.ceil(e * 1e9) for j, e in enumerate(row)] for i, row in enumerate(switch_j)],
-        store=store,
-        full_nj=round(store.full_j * 1e9),
-        empty_mv2=round(store.v_off * 1000) ** 2 >> 10,
-        scale=scale,
-        shift=shift,
+    return (
+        environment()
+        .get_template("policy.c.j2")
+        .render(
+            generator=generator,
+            levels=[
+                {
+                    "name": level.name,
+                    "energy_nj": math.ceil(level.energy_j * 1e9),
+                    "latency_us": math.ceil(level.latency_s * 1e6),
+                    "price": price[k],
+                    "accuracy": level.accuracy,
+                }
+                for k, level in enumerate(levels)
+            ],
+            thrifty=thrifty,
+            switch_nj=[
+                [0 if i == j else math.ceil(e * 1e9) for j, e in enumerate(row)] for i, row in enumerate(switch_j)
+            ],
+            store=store,
+            full_nj=round(store.full_j * 1e9),
+            empty_mv2=round(store.v_off * 1000) ** 2 >> 10,
+            scale=scale,
+            shift=shift,
+        )
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..cost import Work
 from ..errors import UnsupportedOp
 from ..ir import Graph, Node, Tensor
-from ..ops import Op, WeightedOp
+from ..ops import Array, Conv2d, Op, WeightedOp
 from ..packing import Packed, PackedModel
 from ..target import TargetSpec
 
@@ -246,6 +246,16 @@ def first_window(emission: Emission, layer: Layer) -> int:
     x = emission.plan.buffer(layer.x)
     top, left = getattr(layer.node.op, "padding", (0, 0))[:2] if layer.node else (0, 0)
     return int(x.data - top * x.pitch - left)
+
+
+def window_bytes(emission: Emission, layer: Layer, taps: Array) -> Array:
+    """Bytes from the first element of a convolution's window to `taps`, counted by channel, row and column."""
+    assert layer.node is not None and isinstance(layer.node.op, Conv2d)
+    x = emission.plan.buffer(layer.x)
+    (kh, kw), (dh, dw) = layer.node.op.kernel, layer.node.op.dilation
+    channel, row, column = taps // (kh * kw), taps // kw % kh, taps % kw
+    offsets: Array = 2 * (channel * x.plane + row * dh * x.pitch + column * dw)
+    return offsets
 
 
 def c_int(value: int) -> str:

@@ -19,7 +19,7 @@ from ..cost import FIR_BLOCK_WORDS, Beside, Work, pipeline
 from ..ir import Graph, Node
 from ..ops import Array, Conv2d
 from ..target import TargetSpec
-from .base import Emission, Layer, Step, border_work, first_window
+from .base import Emission, Layer, Step, border_work, first_window, window_bytes
 from .columns import LeaKind, LeaLayer
 from .cuts import most
 
@@ -134,12 +134,7 @@ class Conv2dFir(LeaKind):
 
     def tap_bytes(self, emission: Emission, layer: Layer, taps: Array) -> Array:
         """By row and column of the window; channels as far as groups count from them."""
-        assert layer.node is not None and isinstance(layer.node.op, Conv2d)
-        x = emission.plan.buffer(layer.x)
-        (kh, kw), (dh, dw) = layer.node.op.kernel, layer.node.op.dilation
-        channel, row, column = taps // (kh * kw), taps // kw % kh, taps % kw
-        offsets: Array = 2 * (channel * x.plane + row * dh * x.pitch + column * dw)
-        return offsets
+        return window_bytes(emission, layer, taps)
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
         """Sizes of the commands."""

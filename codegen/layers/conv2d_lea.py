@@ -12,7 +12,7 @@ from ..cost import BLOCK_WORDS, Beside, Work, fused_pool, pipeline, pool_apart
 from ..ir import Graph, Node
 from ..ops import Array, AvgPool, Conv2d, Op
 from ..target import TargetSpec
-from .base import Emission, Layer, Step, border_work, first_window
+from .base import Emission, Layer, Step, border_work, first_window, window_bytes
 from .columns import LeaKind, LeaLayer
 
 if TYPE_CHECKING:
@@ -151,12 +151,7 @@ class Conv2dLea(LeaKind):
 
     def tap_bytes(self, emission: Emission, layer: Layer, taps: Array) -> Array:
         """By channel, row and column of the window."""
-        assert layer.node is not None and isinstance(layer.node.op, Conv2d)
-        x = emission.plan.buffer(layer.x)
-        (kh, kw), (dh, dw) = layer.node.op.kernel, layer.node.op.dilation
-        channel, row, column = taps // (kh * kw), taps // kw % kh, taps % kw
-        offsets: Array = 2 * (channel * x.plane + row * dh * x.pitch + column * dw)
-        return offsets
+        return window_bytes(emission, layer, taps)
 
     def context(self, emission: Emission, layer: Layer) -> dict[str, Any]:
         """Tiles, the way to gather, and the clip with the pool."""

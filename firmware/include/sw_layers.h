@@ -294,4 +294,19 @@ void sw_cursor_next(sw_cursor_t *cursor, const sw_packed_t *packed);
 // Levels that each row is stored in: 1 where every weight is.
 uint16_t sw_run_count(const sw_packed_t *packed);
 
+static inline uint16_t sw_at_most(uint16_t value, uint16_t limit) {
+    return value < limit ? value : limit;
+}
+
+// Copies a clipped tile from sw_lea_ram to `to`, above 64 KB, in rows `pitch` elements apart.
+static inline void sw_store_tile(const sw_clip_t *clip, sw_addr_t to, uint16_t pitch) {
+    sw_rows_t rows = {
+        to, (sw_addr_t)(uintptr_t)clip->y, clip->width, clip->height, 2 * pitch, 2 * clip->width};
+    if (pitch == clip->width) {
+        rows.width *= rows.height;
+        rows.height = 1;
+    }
+    sw_copy_rows_s16_dma(&rows);
+}
+
 #endif

@@ -3,26 +3,11 @@
 // 20 to 23 cycles an output.
 #include "sw_clip.inc"
 
-    RAM_FUNCTION sw_clip_maxpool_1x2_s16_cpu
-    CLIP_ARGUMENTS
-    sub r8, r10
-    sub r8, r10
-    rla r10 // bytes from the end of a row's windows to the next row
-    sub r8, r9
-    rla r9
-.Lrow:
-    mov r8, r12
-.Lnext:
+    .macro FETCH
     mov @r15+, r13
     MAX r15
-    CLIP
-    mov r13, 0(r14)
-    incd r14
-    dec r12
-    jnz .Lnext
-    add r10, r15
-    add r9, r14
-    dec r7
-    jnz .Lrow
-    POPM_W 7, r10
-    ret
+    .endm
+
+    RAM_FUNCTION sw_clip_maxpool_1x2_s16_cpu
+    CLIP_ARGUMENTS
+    CLIP_ROWS 2, FETCH

@@ -3,24 +3,10 @@
 // 14 to 16 cycles an element.
 #include "sw_clip.inc"
 
+    .macro FETCH
+    mov @r15+, r13
+    .endm
+
     RAM_FUNCTION sw_clip_s16_cpu
     CLIP_ARGUMENTS
-    sub r8, r10
-    rla r10 // bytes from the end of a row to the next
-    sub r8, r9
-    rla r9
-.Lrow:
-    mov r8, r12
-.Lnext:
-    mov @r15+, r13
-    CLIP
-    mov r13, 0(r14)
-    incd r14
-    dec r12
-    jnz .Lnext
-    add r10, r15
-    add r9, r14
-    dec r7
-    jnz .Lrow
-    POPM_W 7, r10
-    ret
+    CLIP_ROWS 1, FETCH

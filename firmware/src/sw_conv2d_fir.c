@@ -55,18 +55,7 @@ static void finish(const sw_conv2d_fir_t *layer, const slot_t *slot, uint16_t ch
                       layer->lo,      layer->hi,
                       slot->bias};
     sw_clip_bias_s16_cpu(&clip);
-    if (!far) return;
-    sw_rows_t copy = {
-        y, (sw_addr_t)(uintptr_t)slot->result, clip.width, rows, 2 * image->pitch, 2 * clip.width};
-    if (image->pitch == clip.width) {
-        copy.width *= rows;
-        copy.height = 1;
-    }
-    sw_copy_rows_s16_dma(&copy);
-}
-
-static uint16_t at_most(uint16_t value, uint16_t limit) {
-    return value < limit ? value : limit;
+    if (far) sw_store_tile(&clip, y, image->pitch);
 }
 
 void sw_conv2d_fir_step(const void *desc, uint16_t step, uint16_t level) {
@@ -79,8 +68,8 @@ void sw_conv2d_fir_step(const void *desc, uint16_t step, uint16_t level) {
         channel = 0;
         row += layer->rows;
     }
-    uint16_t rows = at_most(layer->rows, image->height - row);
-    uint16_t count = at_most(layer->channels_per_step, image->channels - channel);
+    uint16_t rows = sw_at_most(layer->rows, image->height - row);
+    uint16_t count = sw_at_most(layer->channels_per_step, image->channels - channel);
     if (row == 0) sw_image_clear_border(image, channel, count);
     uint16_t outputs = (uint16_t)((rows - 1) * layer->x_pitch) + image->width;
     outputs += outputs & 1;

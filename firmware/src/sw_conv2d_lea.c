@@ -135,21 +135,6 @@ static void fill_matrix(const sw_conv2d_lea_t *layer, const sw_column_group_t *g
     state.base = group->base;
 }
 
-// Copies a clipped tile from sw_lea_ram to its place above 64 KB.
-static void store(const sw_clip_t *clip, sw_addr_t to, uint16_t pitch) {
-    sw_rows_t rows = {
-        to, (sw_addr_t)(uintptr_t)clip->y, clip->width, clip->height, 2 * pitch, 2 * clip->width};
-    if (pitch == clip->width) {
-        rows.width *= rows.height;
-        rows.height = 1;
-    }
-    sw_copy_rows_s16_dma(&rows);
-}
-
-static uint16_t at_most(uint16_t value, uint16_t limit) {
-    return value < limit ? value : limit;
-}
-
 void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
     const sw_conv2d_lea_t *layer = desc;
     const sw_columns_t *columns = &layer->columns;
@@ -159,8 +144,8 @@ void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
         jump(layer, step, level);
     if (state.row >= layer->height) return; // a level with fewer tiles
     const sw_column_group_t *group = &columns->groups[state.group];
-    uint16_t rows = at_most(state.tile->rows, layer->height - state.row);
-    uint16_t cols = at_most(state.tile->cols, layer->width - state.col);
+    uint16_t rows = sw_at_most(state.tile->rows, layer->height - state.row);
+    uint16_t cols = sw_at_most(state.tile->cols, layer->width - state.col);
     uint16_t count = group->counts[level];
 
     if (state.taps != group->taps || state.base != group->base) fill_matrix(layer, group, rows, cols, count);
@@ -177,7 +162,7 @@ void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
                   2 * (sw_mul_u16(group->first, image->plane) + (uint16_t)(row * image->pitch) + col);
     sw_clip_t clip;
     clip.x_pitch = cols;
-    clip.width = at_most(layer->pool_w == 1 ? cols : cols >> 1, image->width - col);
+    clip.width = sw_at_most(layer->pool_w == 1 ? cols : cols >> 1, image->width - col);
     clip.height = layer->pool_h == 1 ? rows : rows >> 1;
     clip.y_pitch = far ? clip.width : image->pitch;
     clip.lo = layer->lo;
@@ -202,7 +187,7 @@ void sw_conv2d_lea_step(const void *desc, uint16_t step, uint16_t level) {
             clip.x = result;
             clip.y = far ? result : (int16_t *)(uintptr_t)y;
             layer->clip(&clip);
-            if (far) store(&clip, y, image->pitch);
+            if (far) sw_store_tile(&clip, y, image->pitch);
             y += 2 * (uint32_t)image->plane;
         }
         if (sw_lea_overlap) sw_lea_wait();

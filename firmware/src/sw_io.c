@@ -32,10 +32,6 @@ void sw_image_clear_border(const sw_image_t *image, uint16_t first, uint16_t cha
     }
 }
 
-static uint16_t at_most(uint16_t value, uint16_t limit) {
-    return value < limit ? value : limit;
-}
-
 void sw_block_of_step(const sw_cut_t *cut, uint16_t channels, uint16_t height, uint16_t width, uint16_t step,
                       sw_block_t *block) {
     block->row = block->col = 0;
@@ -46,7 +42,7 @@ void sw_block_of_step(const sw_cut_t *cut, uint16_t channels, uint16_t height, u
         block->channels = 1;
         if (cut->channels == 1) return;
         block->channel = step * cut->channels;
-        block->channels = at_most(cut->channels, channels - block->channel);
+        block->channels = sw_at_most(cut->channels, channels - block->channel);
         return;
     }
     block->channel = step / cut->per_channel;
@@ -56,11 +52,11 @@ void sw_block_of_step(const sw_cut_t *cut, uint16_t channels, uint16_t height, u
         uint16_t across = (width - 1) / cut->cols + 1;
         uint16_t down = rest / across;
         block->col = (rest - down * across) * cut->cols;
-        block->cols = at_most(cut->cols, width - block->col);
+        block->cols = sw_at_most(cut->cols, width - block->col);
         rest = down;
     }
     block->row = rest * cut->rows;
-    block->rows = at_most(cut->rows, height - block->row);
+    block->rows = sw_at_most(cut->rows, height - block->row);
 }
 
 void sw_image_block(const sw_cut_t *cut, const sw_image_t *image, uint16_t step, sw_block_t *block) {
