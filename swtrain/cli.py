@@ -12,6 +12,7 @@ from . import (
     __version__,
     cli_board,
     cli_emit,
+    cli_eval,
     cli_import,
     cli_package,
     cli_plan,
@@ -28,7 +29,18 @@ def main() -> None:
     """Nested sparse neural networks on batteryless MSP430FR microcontrollers."""
 
 
-COMMAND_SETS = (cli_train, cli_import, cli_plan, cli_emit, cli_sim, cli_policy, cli_package, cli_board, cli_shell)
+COMMAND_SETS = (
+    cli_train,
+    cli_import,
+    cli_plan,
+    cli_emit,
+    cli_sim,
+    cli_eval,
+    cli_policy,
+    cli_package,
+    cli_board,
+    cli_shell,
+)
 for command in (c for module in COMMAND_SETS for c in module.COMMANDS):
     main.add_command(command)
 

@@ -35,6 +35,7 @@ from sim import Counters, EnergyModel, Machine, Stop
 
 from .datasets import Dataset
 from .errors import SwtrainError
+from .journal import Journal
 
 Int16 = NDArray[np.int16]
 Progress = Callable[[str, int, int], None]
@@ -73,6 +74,19 @@ class Inference:
     energy_j: float
     layers: tuple[LayerRun, ...]
 
+    def to_list(self) -> list[Any]:
+        """Plain values, for a journal."""
+        layers = [[layer.cycles, layer.energy_j] for layer in self.layers]
+        figures = [self.index, self.cycles, self.instructions, self.wall_s, self.energy_j]
+        return [*figures, [*self.logits.shape], self.logits.ravel().tolist(), layers]
+
+    @classmethod
+    def of_list(cls, values: list[Any]) -> Inference:
+        """What `to_list` made."""
+        index, cycles, instructions, wall_s, energy_j, shape, logits, layers = values
+        costs = tuple(LayerRun(*layer) for layer in layers)
+        return cls(index, np.array(logits, np.int16).reshape(shape), cycles, instructions, wall_s, energy_j, costs)
+
 
 @dataclass(frozen=True)
 class Switch:
@@ -95,9 +109,21 @@ def predict_cycles(graph: Graph, target: TargetSpec, backend: str = "auto", over
     return tuple(sum(plans.cycles(k)) for k in range(len(plans.graph.levels)))
 
 
-def quantized_inputs(graph: Graph, dataset: Dataset, pixels: NDArray[np.uint8]) -> Int16:
-    """Pixels as the device takes them: int16 `(N, *input.shape)`."""
+def quantized_inputs(graph: Graph, dataset: Dataset, pixels: NDArray[Any]) -> Int16:
+    """Inputs of `dataset` as the device takes them: int16 `(N, *input.shape)`.
+
+    Real numbers are rounded to the scale of the network's input and clipped to its range.
+
+    Raises:
+        DeviceError: shape or scale do not fit the network.
+    """
     tensor = graph.tensors[graph.input]
+    if np.issubdtype(pixels.dtype, np.floating):
+        own = [n for n in pixels.shape[1:] if n != 1]
+        if own not in ([n for n in tensor.shape if n != 1], [int(np.prod(tensor.shape))]):
+            raise DeviceError(f"{dataset.name} has inputs of shape {pixels.shape[1:]}, the model takes {tensor.shape}")
+        scaled = np.rint(pixels.reshape(len(pixels), *tensor.shape).astype(np.float64) * 2.0**tensor.frac_bits)
+        return np.clip(scaled, tensor.lo, tensor.hi).astype(np.int16)
     if pixels.shape[1:] != tensor.shape:
         raise DeviceError(f"{dataset.name} has inputs of shape {pixels.shape[1:]}, the model takes {tensor.shape}")
     shift = tensor.frac_bits - dataset.input_frac_bits
@@ -131,6 +157,17 @@ def run_host(
     return logits.reshape(len(inputs), *output_shape)
 
 
+def attach_external(machine: Machine, project: ProjectFolder) -> bool:
+    """Give `machine` the filled external memory that the project needs; False if it needs none."""
+    content = external_content(project)
+    if content is None:
+        return False
+    part = project.manifest["external"]
+    machine.attach_spi_fram(part["bus"], part["chip_select"], part["part_bytes"] * 8 // 2**20)
+    machine.spi_fram_write(0, content)
+    return True
+
+
 class Device:
     """A project's ELF on a simulated board, booted and idle."""
 
@@ -142,12 +179,7 @@ class Device:
             raise DeviceError(f"energy set {energy!r}: {e}") from e
         self.machine = Machine(project.manifest["target"], lea=lea)
         self.machine.load(elf)
-        content = external_content(project)
-        self.external = content is not None
-        if content is not None:
-            part = project.manifest["external"]
-            self.machine.attach_spi_fram(part["bus"], part["chip_select"], part["part_bytes"] * 8 // 2**20)
-            self.machine.spi_fram_write(0, content)
+        self.external = attach_external(self.machine, project)
         self._run(self.machine, "sw_idle")
         self._idle = [self._at_level(level) for level in range(len(project.graph.levels))]
 
@@ -300,8 +332,11 @@ def simulate(
     jobs: int | None = None,
     progress: Progress | None = None,
     chunk: int = 8,
+    journal: Journal | None = None,
 ) -> list[list[Inference]]:
     """Simulate `inputs` at every level in `jobs` processes; one list per level, in the order of the inputs.
+
+    Parts that stand in the `journal` are not simulated again; the others are added to it.
 
     Raises:
         MismatchError: a logit differs from the reference.
@@ -311,7 +346,12 @@ def simulate(
     tasks: list[tuple[int, int]] = [(k, i) for k in range(len(graph.levels)) for i in range(0, len(inputs), chunk)]
     expected = [reference.logits(graph, inputs, k) for k in range(len(graph.levels))]
     found: list[list[Inference | None]] = [[None] * len(inputs) for _ in graph.levels]
-    done, total = 0, len(inputs) * len(graph.levels)
+    total = len(inputs) * len(graph.levels)
+    for (k, i), known in (journal.read() if journal else {}).items():
+        if (k, i) in tasks and len(known) == len(inputs[i : i + chunk]):
+            found[k][i : i + chunk] = [Inference.of_list(v) for v in known]
+            tasks.remove((k, i))
+    done = sum(r is not None for level in found for r in level)
     pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, get_context("spawn"), initializer=_end_with_parent)
     try:
         futures = [
@@ -324,12 +364,16 @@ def simulate(
             result = future.result()
             found[level][first : first + len(result)] = result
             done += len(result)
+            if journal is not None:
+                journal.add(level, first, [r.to_list() for r in result])
             if progress is not None:
                 progress("simulating", done, total)
     except BrokenProcessPool as e:
         raise DeviceError("a simulating process was ended from outside (out of memory?); try --jobs 1") from e
     finally:
         pool.shutdown(cancel_futures=True)
+        if journal is not None:
+            journal.close()
     return [[r for r in level if r is not None] for level in found]
 
 

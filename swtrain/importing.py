@@ -175,6 +175,8 @@ def _fed(
     """The network for the inputs that `settings` name, and what calibrates it."""
     graph = imported.graph
     if dataset is not None:
+        if not len(dataset.train):
+            raise ConfigError(f"{dataset.name} holds inputs to measure on; calibrate with others: --calibrate FILE.npz")
         try:
             graph = fed_from(graph, dataset, settings.mean, settings.std)
         except CodegenError as error:
@@ -258,7 +260,8 @@ def float_accuracy(floats: FloatGraph, dataset: Dataset, level: int, batch: int 
     logits = next(n.output for n in reversed(floats.nodes) if not isinstance(n.op, Argmax))
     right, test = 0, dataset.test
     for start in range(0, len(test), batch):
-        y = floats.run(dataset.to_real(test.x[start : start + batch]), level)[logits]
+        x = dataset.to_real(test.x[start : start + batch])
+        y = floats.run(x.reshape(len(x), *floats.shape), level)[logits]
         right += int(np.count_nonzero(y.reshape(len(y), -1).argmax(1) == test.y[start : start + batch]))
     return 100 * right / len(test)
 

@@ -36,6 +36,7 @@ from .deploy import (
     simulate,
 )
 from .errors import ConfigError
+from .journal import Journal
 
 SCHEMA = 1
 
@@ -125,6 +126,25 @@ class Report(BaseModel):
         return json.dumps(data, indent=1) + "\n"
 
 
+def read_report(path: Path) -> Report:
+    """A stored report.
+
+    Raises:
+        ConfigError: the file can't be read, or holds no report of this schema.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data.pop("schema") != SCHEMA:
+            raise ValueError(f"its schema is not {SCHEMA}")
+        switches = [{"from_": s.pop("from"), **s} for s in data.pop("switches")]
+        return Report.model_validate({**data, "switches": switches})
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read ({error.strerror or error}); make it with swtrain eval") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{path}: holds no report of this version ({reason}); make it with swtrain eval") from error
+
+
 def summarize(
     folder: Path,
     dataset: Dataset,
@@ -134,8 +154,11 @@ def summarize(
     energy: str = "fused",
     jobs: int | None = None,
     progress: Progress | None = None,
+    journal: Journal | None = None,
 ) -> Report:
     """Evaluate the built project in `folder`: host C on the whole test split, `count` inputs simulated.
+
+    What stands in the `journal` is not simulated again.
 
     Raises:
         MismatchError: host C or the simulated device differs from the reference.
@@ -151,7 +174,7 @@ def summarize(
     inputs = quantized_inputs(graph, dataset, test.x)
     device = Device(project, built.program, energy)
     on_host = host_logits(folder, graph, inputs, progress)
-    runs = simulate(folder, built.program, inputs[:count], energy, jobs, progress)
+    runs = simulate(folder, built.program, inputs[:count], energy, jobs, progress, journal=journal)
     busy_s = sum(r.wall_s for level in runs for r in level)
     _compare_host(project, inputs[:count], on_host)  # second: the simulator's message names the layer
     instructions = sum(r.instructions for level in runs for r in level)

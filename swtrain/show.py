@@ -16,8 +16,8 @@ from codegen.files import write_atomic
 from .report import Report
 
 
-def tables(report: Report) -> RenderableType:
-    """The report for a terminal: levels, layers of each level, switches, memory."""
+def level_table(report: Report) -> Table:
+    """Accuracy, latency, energy and bytes of each level."""
     levels = Table(title=f"{report.model} on {report.target}, {report.mclk_hz / 1e6:g} MHz, {report.dataset}")
     for name in (
         "sparsity %",
@@ -43,6 +43,11 @@ def tables(report: Report) -> RenderableType:
             f"{v.weight_bytes:,}",
             f"{v.index_bytes:,}",
         )
+    return levels
+
+
+def tables(report: Report) -> RenderableType:
+    """The report for a terminal: levels, layers of each level, switches, memory."""
     layers = Table(title="cycles per layer (cycles per executed MAC)")
     layers.add_column("layer")
     layers.add_column("encoding")
@@ -55,7 +60,7 @@ def tables(report: Report) -> RenderableType:
             layer.encoding,
             *(f"{c.cycles:,}" + (f" ({c.cycles / c.macs:.1f})" if c.macs else "") for c in cells),
         )
-    parts: list[RenderableType] = [levels, layers, *_against_dense(report)]
+    parts: list[RenderableType] = [level_table(report), layers, *_against_dense(report)]
     if report.switches:
         switches = Table(title="switches")
         for name in ("from %", "to %", "bytes written", "full reload B", "cycles", "energy nJ"):

@@ -14,6 +14,7 @@ content is what the name says, or a `DataError` names the file and the remedy. D
     cifar10-15k    15,000/3,000 images of CIFAR-10 (cifar10/cifar10_15k_3k_u8.npz)
     cifar10        the official python or binary archive
     image-folder   FOLDER/train/<class>/* and FOLDER/test/<class>/*; size=32
+    FILE.npz       inputs x and class indices y of your own, to measure on, not to train on
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, unknown_name
-from . import har, images, keywords, mnist
+from . import har, images, keywords, labelled, mnist
 from .base import Dataset, OpenBar, Split, cache_dir, hold_out
 from .mnist import MNIST_MIRRORS, MNIST_SHA256
 
@@ -48,7 +49,7 @@ def load_dataset(name: str, path: str | Path | None = None, open_bar: OpenBar | 
     """Load a data set.
 
     Args:
-        name: one of `DATASETS`, with options after a colon: `hapt:channels=6`.
+        name: one of `DATASETS`, with options after a colon: `hapt:channels=6`; or an .npz file.
         path: folder with its files; None looks in `$SWTRAIN_DATA` and the cache folder, and for `mnist`
             downloads what is missing into the cache.
         open_bar: opens a progress bar for a download.
@@ -57,6 +58,10 @@ def load_dataset(name: str, path: str | Path | None = None, open_bar: OpenBar | 
         ConfigError: no data set has this name, an option is unknown, or `path` is given for an embedded one.
         DataError: a file is missing, truncated, corrupt or not canonical.
     """
+    if name.endswith(labelled.SUFFIX):
+        if path is not None:
+            raise ConfigError(f"data: dataset {name} is a file already; leave the folder out")
+        return labelled.load_labelled(Path(name))
     base, _, rest = name.partition(":")
     given = Path(path) if path is not None else None
     if base in ("mnist-subset", "mnist") and rest:
@@ -68,7 +73,7 @@ def load_dataset(name: str, path: str | Path | None = None, open_bar: OpenBar | 
     if base == "mnist":
         return mnist.load_mnist(given, open_bar)
     if base not in _LOADERS:
-        raise ConfigError(unknown_name("dataset", base, DATASETS))
+        raise ConfigError(unknown_name("dataset", base, (*DATASETS, "FILE.npz")))
     return _LOADERS[base](name, given, **_options(name, base, rest))
 
 

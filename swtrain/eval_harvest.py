@@ -1,0 +1,143 @@
+"""The model on a harvested supply: requests arrive, the policy picks a level, power fails and comes back.
+
+The firmware's example application (`firmware/examples/harvest`) with a policy from the measured report runs on the
+simulated supply. Comes in: a project and its report. Goes out: plain values for `harvest.json`: voltage over time,
+when the device was on, which request was answered when and at which level.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import struct
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from codegen.build import build
+from codegen.emit import read_project
+from codegen.policy import LevelCost, Store, policy_source
+from codegen.target import firmware_dir
+from sim import EnergyModel, Harvested, Machine, PoweredMachine, Stop
+
+from . import __version__
+from .deploy import Int16, attach_external
+from .errors import ConfigError
+from .eval_config import HarvestSection
+from .report import Report
+from .run import parse_supply
+
+FORMAT = 1
+POINTS = 1500
+"""Most points of the voltage that are kept: more than a picture can show."""
+
+Progress = Callable[[int, int], None]
+"""Called with requests that are over, and all."""
+
+
+def harvest(
+    folder: Path, report: Report, section: HarvestSection, x: Int16, energy: str, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Serve requests with input `x` for the time that `section` says.
+
+    Raises:
+        ConfigError: the supply is none, or the board's firmware has no such application.
+        CodegenError, SimError: the application can't be built, or fails.
+    """
+    supply = parse_supply(section.supply)
+    if not isinstance(supply, Harvested):
+        raise ConfigError(f"harvest.supply {section.supply}: is no harvester; write harvest:SOURCE,capacitor=F")
+    count = math.floor(section.duration_s / section.period_s)
+    if count < 1:
+        raise ConfigError(
+            f"harvest.period_s {section.period_s:g} is longer than duration_s {section.duration_s:g}: no request"
+        )
+    with tempfile.TemporaryDirectory(prefix="swtrain-") as scratch:
+        elf = _application(folder, report, supply, Path(scratch))
+        machine = Machine(report.target)
+        machine.load(elf)
+        attach_external(machine, read_project(folder))
+    machine.write("app_period_us", struct.pack("<I", min(round(section.period_s * 1e6), 2**32 - 1)))
+    machine.write("sw_input", x.astype("<i2").tobytes())
+    for pin in ("P1.4", *(f"P3.{bit}" for bit in range(8))):
+        machine.set_pin(pin, 0)
+    node = PoweredMachine(machine, supply, EnergyModel.load(energy))
+    answers: list[list[float]] = []
+    for k in range(count):
+        _announce(machine, k + 1)
+        done = False
+        while node.time_s < (k + 1) * section.period_s:
+            stop = node.run("app_answer", duration_s=(k + 1) * section.period_s - node.time_s)
+            if stop is Stop.UNTIL and not done:  # one that a power failure made the device repeat counts once
+                answers.append([k, node.time_s, struct.unpack("<H", machine.read("sw_level", 2))[0]])
+                done = True
+        if progress is not None:
+            progress(k + 1, count)
+    trace = node.finish()
+    by_level = [sum(a[2] == k for a in answers) for k in range(len(report.levels))]
+    right = sum(n * v.accuracy_device / 100 for n, v in zip(by_level, report.levels, strict=True))
+    return {
+        "format": FORMAT,
+        "supply": section.supply,
+        "period_s": section.period_s,
+        "time_s": trace.time_s,
+        "requests": count,
+        "answers": answers,
+        "answered": by_level,
+        "expected_right": right / count,
+        "power_cycles": trace.power_cycles,
+        "on_s": trace.on_s,
+        "energy": {n: getattr(trace.energy, n) for n in ("harvested", "used", "leaked", "clipped")},
+        "voltage": thinned([(float(t), float(v)) for t, v in trace.voltage], POINTS),
+        "intervals": [[i.state, i.start_s, i.end_s] for i in trace.intervals],
+        "v_on": supply.v_on,
+        "v_off": supply.v_off,
+        "v_max": supply.v_max,
+        "assumptions": list(trace.assumptions),
+    }
+
+
+def _application(folder: Path, report: Report, supply: Harvested, scratch: Path) -> Path:
+    """Build the example with a policy for this store, beside a copy of the project; its ELF."""
+    example = firmware_dir() / "examples" / "harvest"
+    names = [level.name for level in read_project(folder).graph.levels]
+    costs = [LevelCost(v.name, v.energy_j, v.latency_s, v.accuracy_device) for v in report.levels]
+    switch_j = {(s.from_, s.to): s.energy_j for s in report.switches}
+    table = [[switch_j.get((a, b), 0.0) for b in names] for a in names]
+    store = Store(supply.capacitor_f, supply.v_off, supply.v_max)
+    project = scratch / "project"
+    project.mkdir()
+    for path in folder.iterdir():
+        if path.is_file():
+            shutil.copy(path, project)
+    (project / "policy.c").write_text(policy_source(costs, table, store, f"swtrain {__version__}"))
+    sources = [example / "main.c", example / "sleep.S"]
+    if report.target != "msp430fr5994":
+        raise ConfigError(
+            f"[harvest] runs the example application, which is written for msp430fr5994, not for {report.target}; "
+            "leave the section out"
+        )
+    return build(project, out=scratch / "application", application=sources).program
+
+
+def _announce(machine: Machine, number: int) -> None:
+    """A sample is ready: its number on port 3, modulo 256, then an edge on P1.4."""
+    machine.set_pin("P1.4", 0)
+    for bit in range(8):
+        machine.set_pin(f"P3.{bit}", number >> bit & 1)
+    machine.set_pin("P1.4", 1)
+
+
+def thinned(points: Sequence[tuple[float, float]], most: int) -> list[list[float]]:
+    """At most about `most` points of a curve; of each stretch its first, lowest, highest and last one."""
+    if len(points) <= most:
+        return [list(p) for p in points]
+    size = math.ceil(4 * len(points) / most)
+    out: list[list[float]] = []
+    for start in range(0, len(points), size):
+        part = points[start : start + size]
+        chosen = {0, len(part) - 1, min(range(len(part)), key=lambda i: part[i][1])}
+        chosen.add(max(range(len(part)), key=lambda i: part[i][1]))
+        out += [list(part[i]) for i in sorted(chosen)]
+    return out

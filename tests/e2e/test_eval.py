@@ -1,0 +1,171 @@
+"""`swtrain eval` from an ONNX file to its gate: caching, resuming, order, limits, baseline."""
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from click.testing import Result
+from onnx_models import model, rand
+
+from swtrain.datasets import load_dataset
+
+from .conftest import invoke
+
+STAGES = ["model", "project", "build", "simulate", "details"]
+
+
+def config(folder: Path, extra: str = "", inputs: int = 20, name: str = "net") -> Path:
+    """A small network on 40 labelled inputs, in two levels."""
+    text = f"""
+[model]
+onnx = "net.onnx"
+dataset = "mnist-subset"
+levels = [50, 0]
+columns = true
+[simulate]
+dataset = "test.npz"
+inputs = {inputs}
+{extra}
+"""
+    (folder / f"{name}.toml").write_text(text)
+    return folder / f"{name}.toml"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("eval")
+    nodes = [
+        ("MaxPool", ("x",), "p", {"kernel_shape": [4, 4], "strides": [4, 4]}),
+        ("Flatten", ("p",), "f", {}),
+        ("Gemm", ("f", "w", "b"), "y", {"transB": 1}),
+    ]
+    made = model((1, 1, 28, 28), nodes, w=rand(10, 49), b=rand(10, seed=1))  # type: ignore[arg-type]
+    (folder / "net.onnx").write_bytes(made.SerializeToString())
+    test = load_dataset("mnist-subset").test
+    np.savez(folder / "test.npz", x=test.x[:40] / 256, y=test.y[:40])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(place: Path) -> Result:
+    return invoke("eval", config(place), "--jobs", "1")
+
+
+def stages(place: Path, name: str = "net") -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads((place / "build" / name / "eval.json").read_text())["run"]
+    return found
+
+
+def result(place: Path, name: str = "net") -> dict[str, object]:
+    report: dict[str, object] = json.loads((place / "build" / name / "report.json").read_text())
+    report.pop("run")
+    return report
+
+
+def test_the_whole_pipeline_once_and_not_twice(first: Result, place: Path) -> None:
+    assert first.exit_code == 0, first.output
+    assert stages(place)["stages_run"][:5] == STAGES
+    before = (place / "build" / "net" / "report.json").read_bytes()
+    again = invoke("eval", place / "net.toml")
+    assert again.exit_code == 0, again.output
+    assert stages(place)["stages_run"] == []
+    assert (place / "build" / "net" / "report.json").read_bytes() == before
+    levels = json.loads(before)["levels"]
+    assert [v["n_simulated"] for v in levels] == [20, 20]
+    assert all(v["bit_exact"] and v["n_test"] == 40 for v in levels)
+
+
+def test_only_what_a_change_reaches_is_done_again(first: Result, place: Path) -> None:
+    assert first.exit_code == 0
+    assert invoke("eval", config(place, inputs=18)).exit_code == 0
+    assert {"model", "project", "build", "details"} <= set(stages(place)["stages_cached"])
+    generated = place / "build" / "net" / "project" / "model.c"
+    generated.write_text(generated.read_text() + "\n")  # somebody edits an output
+    assert invoke("eval", config(place)).exit_code == 0
+    assert stages(place)["stages_run"][:3] == ["project", "build", "simulate"]  # a new project has no build yet
+    assert {"model", "details"} <= set(stages(place)["stages_cached"])
+
+
+def test_interrupted_and_in_another_order_the_report_is_the_same(
+    first: Result, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes, stopped after the first parts; the rest is done by one process."""
+    assert first.exit_code == 0
+    assert invoke("eval", config(place)).exit_code == 0
+    expected = result(place)
+    shutil.copytree(place / "build" / "net", place / "build" / "cut")
+    config(place, name="cut")
+    (place / "build" / "cut" / "report.json").unlink()
+    from swtrain.journal import Journal
+
+    add = Journal.add
+    parts: list[tuple[int, int]] = []
+
+    def stop(self: Journal, level: int, start: int, results: list[object]) -> None:
+        add(self, level, start, results)
+        parts.append((level, start))
+        if len(parts) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "add", stop)
+    cut = invoke("eval", place / "cut.toml", "--jobs", "2")
+    assert cut.exit_code == 1
+    assert "interrupted" in cut.output
+    assert not (place / "build" / "cut" / "report.json").exists()
+    resumed = invoke("eval", place / "cut.toml", "--jobs", "1")
+    assert resumed.exit_code == 0, resumed.output
+    assert "16 inferences are done" in resumed.output or "12 inferences are done" in resumed.output
+    assert len(parts) == 6  # three parts of 8 inputs at each of two levels, each once
+    assert len(set(parts)) == 6
+    assert result(place, "cut") == expected
+
+
+def test_missed_limits_exit_1_with_a_table_and_junit(first: Result, place: Path) -> None:
+    assert first.exit_code == 0
+    extra = '[limits]\nmax_latency_s = 1.0\nmax_fram_bytes = 100\n[limits.level."50"]\nmin_accuracy = 100'
+    missed = invoke("eval", config(place, extra))
+    assert missed.exit_code == 1
+    assert "2 of 4 checks failed" in missed.output
+    assert "fram_bytes" in missed.output
+    root = ElementTree.parse(place / "build" / "net" / "junit.xml").getroot()
+    assert (root.get("tests"), root.get("failures")) == ("4", "2")
+    held = invoke("eval", config(place, "[limits]\nmax_latency_s = 1.0"), "--junit", place / "j.xml")
+    assert held.exit_code == 0
+    assert ElementTree.parse(place / "j.xml").getroot().get("failures") == "0"
+    unknown = invoke("eval", config(place, '[limits.level."30"]\nmin_accuracy = 1'))
+    assert unknown.exit_code == 1
+    assert "no level '30'; there are 50, 0" in unknown.output
+
+
+def test_a_regression_against_the_baseline_fails(first: Result, place: Path) -> None:
+    assert first.exit_code == 0
+    file = config(place, '[baseline]\nfile = "baseline.json"')
+    assert "--update-baseline" in invoke("eval", file).output
+    assert invoke("eval", file, "--update-baseline").exit_code == 0
+    assert invoke("eval", file).exit_code == 0
+    stored = json.loads((place / "baseline.json").read_text())
+    stored["figures"]["level 0"]["cycles"] /= 1.05
+    stored["figures"]["program"]["code_bytes"] -= 2
+    (place / "other.json").write_text(json.dumps(stored))
+    worse = invoke("eval", file, "--baseline", place / "other.json")
+    assert worse.exit_code == 1
+    assert "2 of " in worse.output
+    assert "code_bytes" in worse.output
+    assert invoke("eval", config(place), "--update-baseline").exit_code == 2
+
+
+def test_inputs_of_the_wrong_shape_are_one_sentence(first: Result, place: Path) -> None:
+    assert first.exit_code == 0
+    np.savez(place / "wide.npz", x=np.zeros((3, 1, 32, 32)), y=np.zeros(3, int))
+    project = place / "build" / "net" / "project"
+    wrong = invoke("sim", project, "--dataset", place / "wide.npz", "--inputs", "1")
+    assert wrong.exit_code == 1
+    assert "wide.npz has inputs of shape (1, 32, 32), the model takes (1, 28, 28)" in wrong.output
+    measured = invoke("test", place / "build" / "net" / "run", "--dataset", place / "test.npz")
+    assert measured.exit_code == 0, measured.output
+    imported = invoke("import", place / "net.onnx", "--dataset", place / "test.npz", "--out", place / "x")
+    assert imported.exit_code == 1
+    assert "--calibrate FILE.npz" in imported.output
