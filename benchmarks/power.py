@@ -25,7 +25,7 @@ import numpy as np
 
 from codegen import reference
 from codegen.build import build
-from codegen.emit import CProject, emit_project, write_project
+from codegen.emit import CProject, emit_project, external_content, read_project, write_project
 from codegen.files import write_atomic
 from codegen.serialize import load_graph
 from codegen.target import load_target
@@ -61,6 +61,10 @@ class Firmware:
         self.graph = project.graph
         machine = Machine(TARGET.name, allow_uninitialised=loop == "checkpoint.c")  # it saves what nobody wrote
         machine.load(build(folder).program)
+        content, memory = external_content(read_project(folder)), project.target.external
+        if content is not None and memory is not None:
+            machine.attach_spi_fram(memory.bus, memory.chip_select, memory.size * 8 // 2**20)
+            machine.spi_fram_write(0, content)
         run(machine, "sw_idle")
         self.x = some_input(self.graph)
         machine.write("sw_input", self.x.astype("<i2").tobytes())
@@ -150,7 +154,46 @@ def switch_cost(firmware: Firmware, source: int, target: int) -> dict[str, Any]:
     before = machine.counters()
     run(machine, word_at(machine, machine.registers[1]))
     cost = machine.counters() - before
-    return {"cycles": cost.cycles, "bytes_written": 2 * cost.fram_write, **priced(cost)}
+    return {
+        "cycles": cost.cycles,
+        "bytes_written": 2 * cost.fram_write,
+        "bytes_read": cost.spi_fram_bytes,
+        **priced(cost),
+    }
+
+
+def call(machine: Machine, function: str, registers: dict[int, int], argument: int | None = None) -> Any:
+    """What a call of `function` costs; `argument` is the one that goes over the stack."""
+    stack = machine.registers[1]
+    for value in (argument, machine.symbols["sw_idle"].address):
+        if value is not None:
+            stack -= 2
+            machine.write(stack, value.to_bytes(2, "little"))
+    machine.set_register(1, stack)
+    for number, value in registers.items():
+        machine.set_register(number, value)
+    machine.pc = machine.symbols[function].address
+    before = machine.counters()
+    run(machine, "sw_idle")
+    return machine.counters() - before
+
+
+def external_reload_cost(firmware: Firmware, source: int) -> dict[str, Any]:
+    """All images read from external memory by DMA, straight into their place."""
+    machine = firmware.idle[source].fork()
+    symbol = machine.symbols["sw_images"]
+    parts, at = [], 0
+    while at < symbol.size:
+        size, to = min(60_000, symbol.size - at), symbol.address + at
+        registers = {12: to & 0xFFFF, 13: to >> 16, 14: at & 0xFFFF, 15: at >> 16}
+        parts.append(call(machine, "sw_external_read", registers, size))
+        at += size
+    return {
+        "cycles": sum(cost.cycles for cost in parts),
+        "bytes_read": sum(cost.spi_fram_bytes for cost in parts),
+        "bytes_written": symbol.size,
+        **{name: sum(priced(cost)[name] for cost in parts) for name in priced(parts[0])},
+    }
 
 
 def reload_cost(firmware: Firmware, source: int) -> dict[str, Any]:
@@ -160,14 +203,7 @@ def reload_cost(firmware: Firmware, source: int) -> dict[str, Any]:
     words = symbol.size // 2
     rows, width = -(-words // 2048), 2048
     machine.write(STRUCT, struct.pack("<II4H", symbol.address, symbol.address, width, rows, 2 * width, 2 * width))
-    stack = machine.registers[1] - 2
-    machine.write(stack, machine.symbols["sw_idle"].address.to_bytes(2, "little"))
-    machine.set_register(1, stack)
-    machine.set_register(12, STRUCT)
-    machine.pc = machine.symbols["sw_copy_rows_s16_dma"].address
-    before = machine.counters()
-    run(machine, "sw_idle")
-    cost = machine.counters() - before
+    cost = call(machine, "sw_copy_rows_s16_dma", {12: STRUCT})
     share = words / (rows * width)  # the last row is whole
     return {name: value * share for name, value in {"cycles": cost.cycles, **priced(cost)}.items()} | {
         "bytes_written": 2 * words
@@ -206,9 +242,10 @@ def figures(scratch: Path, failures: int) -> dict[str, Any]:
     bare = Firmware(project, scratch / "bare", "unprotected.c")
     saving = Firmware(project, scratch / "checkpoint", "checkpoint.c")
     imaged = Firmware(images, scratch / "images")
+    outer = Firmware(emit_project(graph, TARGET, switching="image", external="all"), scratch / "external")
     mine, other = spent(ours, goal), spent(bare, goal)
     reload = reload_cost(imaged, source)
-    runs = [pair for firmware in (ours, imaged) for pair in injected(firmware, failures // 2)]
+    runs = [pair for firmware in (ours, imaged, outer) for pair in injected(firmware, failures // 3)]
     patched = switch_cost(imaged, source, goal)
     patched["differing_bytes"] = 2 * images.images.differing_words(source, goal)
     patched |= {f"full_reload_{k}" if k != "bytes_written" else "full_reload_bytes": v for k, v in reload.items()}
@@ -220,7 +257,15 @@ def figures(scratch: Path, failures: int) -> dict[str, Any]:
         "lost_ms_max": max(longest_loss_ms(ours), longest_loss_ms(imaged)),
         "injected": sum(n for n, _ in runs),
         "wrong": sum(n for _, n in runs),
-        "switch": {"resident": resident, "image": patched},
+        "switch": {
+            "resident": resident,
+            "image": patched,
+            "external": {
+                "up": switch_cost(outer, source, goal),
+                "down": switch_cost(outer, goal, source),
+                "full_reload": external_reload_cost(outer, source),
+            },
+        },
         "continuous": {"steps": mine, "none": other, "checkpoint": spent(saving, goal)},
         "periods": {
             str(period): {
@@ -248,6 +293,11 @@ def show(found: dict[str, Any]) -> None:
         f"  full reload: {i['full_reload_cycles']:,.0f} cycles, {i['full_reload_bytes']:,} bytes, "
         f"{1e6 * i['full_reload_energy_j']:.1f} uJ, {1e6 * i['full_reload_energy_j_paper_memory']:.1f} uJ"
     )
+    for name, cost in found["switch"]["external"].items():
+        print(
+            f"  patches outside, {name}: {cost['cycles']:,} cycles, {cost['bytes_read']:,} bytes read there, "
+            f"{cost['bytes_written']:,} written, {1e6 * cost['energy_j']:.1f} uJ"
+        )
     print(f"{'power fails every':>20}" + "".join(f"{name:>14}" for name in ("steps", "none", "restart", "checkpoint")))
     for period, row in found["periods"].items():
         texts = (f"{v['cycles']:,}" if v else "never" for v in row.values())

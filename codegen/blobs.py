@@ -27,11 +27,18 @@ def blob_context(packed: Packed, index: int, image: Array | None = None) -> dict
 
 
 def patch_context(images: Images) -> list[dict[str, Any]]:
-    """Where each chunk of the patches begins, and its words."""
-    starts = np.cumsum([0, *(len(c.data) for c in images.chunks)])
+    """Where the headers and the weights of each chunk of the patches begin, and both."""
+    headers = np.cumsum([0, *(len(c.headers) for c in images.chunks)])
+    weights = np.cumsum([0, *(len(c.weights) for c in images.chunks)])
     return [
-        {"chunk": chunk, "at": int(start), "lines": _lines(np.frombuffer(chunk.data, "<u2"))}
-        for start, chunk in zip(starts[:-1], images.chunks, strict=True)
+        {
+            "chunk": chunk,
+            "headers_at": int(header),
+            "weights_at": int(weight),
+            "headers": _lines(np.frombuffer(chunk.headers, "<u2")),
+            "weights": _lines(np.frombuffer(chunk.weights, "<i2")),
+        }
+        for header, weight, chunk in zip(headers[:-1], weights[:-1], images.chunks, strict=True)
     ]
 
 

@@ -5,7 +5,8 @@ exists once, in writable FRAM, and belongs to one level at a time. A *patch* hol
 level below it. Going up writes its weights, going down writes zeros in the same places. Levels are nested, so a weight
 is in exactly one patch: what two distant levels differ by is the union of the patches between them, without overlap.
 A patch made for such a pair would hold the same weights once more and save at most headers of runs, so there is none.
-`firmware/FORMAT.md` has every byte, `firmware/src/sw_switch_image.c` applies patches.
+The headers of runs say where; they stay on the chip, so that going down reads no weight. The weights may lie in
+external memory. `firmware/FORMAT.md` has every byte, `firmware/src/sw_switch_image.c` applies patches.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .errors import GraphError
 from .ir import NEVER, Graph, Params
 from .lea import candidate_price, plan_lea
 from .ops import Array
-from .target import TargetSpec
+from .target import ExternalMemory, TargetSpec
 
 SWITCHING = ("resident", "image", "auto")
 
@@ -40,17 +41,25 @@ class Chunk:
         node: whose image it changes.
         level: that it belongs to: applied on the way up to it, cleared on the way down from it.
         start: byte offset in the image from which the first run counts.
-        runs: number of runs.
-        words: weights in them.
-        data: the runs: for each a 16-bit word, (words to leave out) | (weights) << 8, and the weights.
+        headers: of each run a 16-bit word, (words to leave out) | (weights) << 8.
+        weights: of all runs, int16.
     """
 
     node: str
     level: int
     start: int
-    runs: int
-    words: int
-    data: bytes
+    headers: bytes
+    weights: bytes
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self.headers) // 2
+
+    @property
+    def words(self) -> int:
+        """Weights of all runs."""
+        return len(self.weights) // 2
 
 
 @dataclass(frozen=True)
@@ -61,16 +70,23 @@ class Images:
         initial: int16 image of level 0, by node.
         chunks: by level, in a level by node and position.
         levels: how many there are.
+        outside: the weights of the patches lie in external memory.
     """
 
     initial: Mapping[str, Array]
     chunks: tuple[Chunk, ...] = ()
     levels: int = 1
+    outside: bool = False
 
     @property
-    def patch_bytes(self) -> int:
-        """Bytes of all patches."""
-        return sum(len(c.data) for c in self.chunks)
+    def weights(self) -> bytes:
+        """The weights of all chunks."""
+        return b"".join(c.weights for c in self.chunks)
+
+    @property
+    def chip_bytes(self) -> int:
+        """Bytes of patches on the chip."""
+        return sum(len(c.headers) + (0 if self.outside else len(c.weights)) for c in self.chunks)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -139,13 +155,20 @@ def choose_images(
     return frozenset(names)
 
 
-def make_images(graph: Graph, packed: Mapping[str, ColumnLayer], names: Iterable[str], step_cycles: int) -> Images:
+def make_images(
+    graph: Graph,
+    packed: Mapping[str, ColumnLayer],
+    names: Iterable[str],
+    target: TargetSpec,
+    outside: ExternalMemory | None = None,
+) -> Images:
     """Images and patches of the nodes `names`, proven by applying every patch both ways.
 
     Args:
         graph: with all levels.
         packed: the dense layers.
-        step_cycles: the most that one chunk may take.
+        target: whose steps bound a chunk.
+        outside: the memory that holds the weights of the patches, if not the chip; a chunk's pass through LEA RAM then.
     """
     levels = len(graph.levels)
     order = [n.name for n in graph.nodes if n.name in set(names)]
@@ -154,14 +177,14 @@ def make_images(graph: Graph, packed: Mapping[str, ColumnLayer], names: Iterable
         chunk
         for level in range(1, levels)
         for name in order
-        for chunk in _chunks(name, level, images[name][level - 1], images[name][level], step_cycles)
+        for chunk in _chunks(name, level, images[name][level - 1], images[name][level], target, outside)
     ]
-    made = Images({name: found[0] for name, found in images.items()}, tuple(chunks), levels)
+    made = Images({name: found[0] for name, found in images.items()}, tuple(chunks), levels, outside is not None)
     for source in range(levels):
-        for target in range(levels):
+        for goal in range(levels):
             for name in order:
-                if not np.array_equal(apply(made, name, images[name][source], source, target), images[name][target]):
-                    raise AssertionError(f"{name}: the patches from level {source} do not give the image of {target}")
+                if not np.array_equal(apply(made, name, images[name][source], source, goal), images[name][goal]):
+                    raise AssertionError(f"{name}: the patches from level {source} do not give the image of {goal}")
     return made
 
 
@@ -185,38 +208,48 @@ def apply(images: Images, node: str, image: Array, source: int, target: int) -> 
     for chunk in images.chunks[first:end]:
         if chunk.node != node:
             continue
-        words, at, i = np.frombuffer(chunk.data, "<i2"), chunk.start // 2, 0
-        for _ in range(chunk.runs):
-            header = int(words[i]) & 0xFFFF
+        weights: Array = np.frombuffer(chunk.weights, "<i2")
+        at, i = chunk.start // 2, 0
+        for header in (int(h) for h in np.frombuffer(chunk.headers, "<u2")):
             at += header & 255
             count = header >> 8
-            out[at : at + count] = words[i + 1 : i + 1 + count] if target > source else 0
-            at, i = at + count, i + 1 + count
+            out[at : at + count] = weights[i : i + count] if target > source else 0
+            at, i = at + count, i + count
     return out
 
 
-def _chunks(node: str, level: int, before: Array, after: Array, step_cycles: int) -> list[Chunk]:
-    """The patch from `before` to `after`, cut where a step would become too long."""
+def _chunks(
+    node: str, level: int, before: Array, after: Array, target: TargetSpec, outside: ExternalMemory | None
+) -> list[Chunk]:
+    """The patch from `before` to `after`, cut where a step would become too long or its weights too many."""
     found: list[Chunk] = []
     start = at = words = 0
-    runs: list[list[int]] = []
+    headers: list[int] = []
+    weights: list[Array] = []
+    most = target.lea_words if outside else 1 << 15
+
+    def cycles(runs: int, count: int) -> float:
+        fetch = outside.cycles(2 * count) if outside else 0
+        return runs * RUN_CYCLES + count * WORD_CYCLES + CHUNK_CYCLES + fetch
 
     def close() -> None:
-        nonlocal runs, words
-        if words:
-            data = np.array([v & 0xFFFF for run in runs for v in run], "<u2").tobytes()
-            found.append(Chunk(node, level, 2 * start, len(runs), words, data))
-        runs, words = [], 0
+        nonlocal headers, weights, words
+        if headers:
+            data = np.concatenate(weights).astype("<i2").tobytes()
+            found.append(Chunk(node, level, 2 * start, np.array(headers, "<u2").tobytes(), data))
+        headers, weights, words = [], [], 0
 
     for first, end in _runs(np.flatnonzero(before != after)):
-        if words and (len(runs) + 2) * RUN_CYCLES + (words + end - first) * WORD_CYCLES + CHUNK_CYCLES > step_cycles:
+        longer = words + end - first
+        if headers and (longer > most or cycles(len(headers) + 2, longer) > target.step_budget):
             close()
-        if not words:
+        if not headers:
             start = at = first
         while first - at > MAX_SKIP:
-            runs.append([MAX_SKIP])
+            headers.append(MAX_SKIP)
             at += MAX_SKIP
-        runs.append([(first - at) | (end - first) << 8, *(int(v) for v in after[first:end])])
+        headers.append((first - at) | (end - first) << 8)
+        weights.append(after[first:end])
         words, at = words + end - first, end
     close()
     return found

@@ -41,18 +41,23 @@ ARENAS = ("sw_arena", "sw_far_arena")
 """Symbols of `buffers.NEAR` and `buffers.FAR`."""
 EXTERNAL = "weights_external.bin"
 """What the external memory must hold."""
+EXTERNAL_BOARD = ("external.c", "external_dma.S")
+"""The board's driver of external memory."""
 RUNTIME = ("src/sw_run.c", "src/sw_handover.c")
 """Firmware of every model."""
 UPDATE = ("src/sw_update.c", "src/sw_crc.c")
 """What replaces weights in the field."""
 READY: tuple[tuple[str, Callable[[Plans], bool]], ...] = (
     ("sw_update_finish", lambda p: p.staging > 0),
-    ("sw_external_check", lambda p: p.image is not None),
+    ("sw_external_check", lambda p: p.image is not None and bool(p.image.blobs)),
     ("sw_switch_finish", lambda p: bool(p.images.initial)),
 )
 """What must be done before the weights can be read, in this order."""
-SWITCH = ("src/sw_switch.c", "src/sw_switch_image.c")
-"""How it switches levels: without images, with images."""
+SWITCH = ("src/sw_switch.c",)
+"""How a model without images switches levels."""
+SWITCH_IMAGE = ("src/sw_switch_image.c", "src/sw_patch_weights.c")
+SWITCH_EXTERNAL = ("src/sw_switch_image.c", "src/sw_patch_weights_external.c", "src/sw_external.c")
+"""How one with images does: the weights of the patches lie on the chip, or in external memory."""
 BUILDS = ("zig", "gcc", "host")
 """Sub-folders that `build` makes, one for each toolchain."""
 
@@ -123,7 +128,7 @@ def emit_project(
         "model_version": model_version,
         "ready": [name for name, used in READY if used(plans)],
         "sources": _collect(
-            [*RUNTIME, SWITCH[bool(plans.images.initial)], *(UPDATE if plans.staging else [])],
+            [*RUNTIME, *_switch_sources(plans.images), *(UPDATE if plans.staging else [])],
             (KINDS[layer.kind].sources for layer in schedule.layers),
         ),
         "kernels": _collect(
@@ -133,7 +138,9 @@ def emit_project(
             ],
             (KINDS[layer.kind].kernels_of(layer) for layer in schedule.layers),
         ),
-        "board_sources": _collect([], (KINDS[layer.kind].board_sources for layer in schedule.layers)),
+        "board_sources": _collect(
+            list(EXTERNAL_BOARD if image else ()), (KINDS[layer.kind].board_sources for layer in schedule.layers)
+        ),
     }
     files: dict[str, str | bytes] = {
         name: environment().get_template(f"{name}.j2").render(context)
@@ -281,6 +288,12 @@ def environment() -> jinja2.Environment:
     return environment
 
 
+def _switch_sources(images: Images) -> tuple[str, ...]:
+    if not images.initial:
+        return SWITCH
+    return SWITCH_EXTERNAL if images.outside else SWITCH_IMAGE
+
+
 def _collect(first: list[str], lists: Iterable[tuple[str, ...]]) -> list[str]:
     return list(dict.fromkeys([*first, *(name for names in lists for name in names)]))
 
@@ -363,8 +376,10 @@ def _manifest(plans: Plans, context: Mapping[str, Any]) -> dict[str, Any]:
         "index_bytes": [packed.index_bytes(k) for k in range(count)],
         "blob_bytes": packed.blob_bytes,
         "near_bytes": packed.near_bytes,
-        "patch_bytes": plans.images.patch_bytes,
+        "patch_bytes": sum(len(c.headers) + len(c.weights) for c in plans.images.chunks),
+        "patches_outside": plans.images.outside,
         "staging_bytes": plans.staging,
+        "staging_outside": plans.beside.staging_outside,
         "arena_bytes": [2 * n for n in plan.arena_words],
         "lea_bytes": 2 * plan.lea_words,
     }

@@ -71,11 +71,15 @@ class ExternalImage:
 
     Attributes:
         blobs: by node.
-        data: header, blobs and their lists of runs.
+        data: header, blobs and their lists of runs, weights of patches.
+        patches: address of the weights of patches; the end of the data if there are none.
+        staging: address of the room for packages, even, behind the data.
     """
 
     blobs: Mapping[str, ExternalBlob]
     data: bytes
+    patches: int
+    staging: int
 
     @property
     def header(self) -> bytes:
@@ -187,9 +191,17 @@ def plan_blob(packed: Packed, levels: int, target: TargetSpec, memory: ExternalM
 
 
 def build_image(
-    blobs: Mapping[str, tuple[Packed, bytes]], levels: int, target: TargetSpec, memory: ExternalMemory
+    blobs: Mapping[str, tuple[Packed, bytes]],
+    levels: int,
+    target: TargetSpec,
+    memory: ExternalMemory,
+    patches: bytes = b"",
+    staging: int = 0,
 ) -> ExternalImage:
-    """Lay out `blobs` (packed weights and their bytes, by node) one after another.
+    """Lay out `blobs` (packed weights and their bytes, by node) one after another, and `patches` behind them.
+
+    Args:
+        staging: bytes to keep free behind all that, for packages.
 
     Raises:
         DoesNotFit: they exceed the external memory.
@@ -204,16 +216,22 @@ def build_image(
         parts += [content, lists]
         planned[node] = blob
         at += len(content) + len(lists)
-    if at > memory.size:
+    start = at
+    parts.append(patches)
+    at += len(patches)
+    room = at + at % 2
+    if room + staging > memory.size:
+        packages = f" and packages {staging:,} B" if staging else ""
         raise DoesNotFit(
-            f"weights and their lists need {at:,} B of external memory, {memory.part} has {memory.size:,} B "
-            f"({at - memory.size:,} B too many); use a sparser densest level or a smaller model"
+            f"weights and their lists need {at:,} B{packages} of external memory, {memory.part} has {memory.size:,} B "
+            f"({room + staging - memory.size:,} B too many); use a sparser densest level or a smaller model"
+            + (", or a smaller --update" if staging else "")
         )
     payload = b"".join(parts)
     header = struct.pack(
         "<4sHHII16s", MAGIC, VERSION, levels, at, zlib.crc32(payload), hashlib.sha256(payload).digest()
     )
-    return ExternalImage(planned, header + payload)
+    return ExternalImage(planned, header + payload, start, room)
 
 
 def _lists(blob: ExternalBlob) -> bytes:

@@ -34,7 +34,7 @@ class PackedModel:
     """Packed weights of all nodes, in the order of the graph.
 
     Attributes:
-        patch_bytes: what lies beside them in high FRAM: patches (`delta.Images`), room for packages.
+        patch_bytes: what lies beside them in high FRAM: patches and room for packages (`beside.Beside`).
     """
 
     layers: Mapping[str, Packed]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .beside import NOTHING, Beside, choices, choose
 from .blobs import blob_bytes
 from .cost import Work
-from .delta import NO_IMAGES, Images, choose_images, make_images, with_images
+from .delta import Images, choose_images, make_images, with_images
 from .external import ExternalImage, build_image
 from .ir import Graph
 from .layers import KINDS, LeaLayer
@@ -33,9 +34,8 @@ class Plans:
     Attributes:
         graph: with the weights of every level; the layers' nodes are dense where they have images.
         overlap: CPU and DMA work while the LEA runs.
-        image: of the external memory, if weights lie there.
-        staging: bytes in which packages arrive, 0 for a model without updates.
-        images: weights of which a switch of level rewrites what differs.
+        image: of the external memory, if anything lies there.
+        beside: images with their patches, and room for packages.
     """
 
     graph: Graph
@@ -45,8 +45,17 @@ class Plans:
     schedule: Schedule
     memory: MemoryPlan
     image: ExternalImage | None = None
-    images: Images = NO_IMAGES
-    staging: int = 0
+    beside: Beside = NOTHING
+
+    @property
+    def images(self) -> Images:
+        """Weights of which a switch of level rewrites what differs."""
+        return self.beside.images
+
+    @property
+    def staging(self) -> int:
+        """Bytes in which packages arrive, 0 for a model without updates."""
+        return self.beside.staging
 
     def work(self, level: int) -> list[Work]:
         """Primitives of each layer at `level`."""
@@ -92,14 +101,13 @@ def plan_project(
     graph = with_images(whole, names)
     lea = plan_lea(graph, target, backend, overlap, optimize, names)
     columns = {name: choice.packed for name, choice in lea.items()}
-    images = make_images(whole, columns, names, int(target.step_budget))
     packed = pack_weights(graph, columns, encoding, target, optimize)
     staging = 0 if update is None else update + update % 2 or whole_set(packed.blob_bytes)
-    packed = replace(packed, patch_bytes=images.patch_bytes + staging)
-    packed, schedule, image = _place_weights(graph, packed, target, lea, external, names, overlap)
+    offers = choices(target, external, staging, lambda memory: make_images(whole, columns, names, target, memory))
+    packed, schedule, image, beside = _place_weights(graph, packed, target, lea, external, offers, overlap)
     memory = plan_memory(graph, schedule, packed, target)
     lint_lea(graph, schedule, target)
-    return Plans(whole, target, overlap, packed, schedule, memory, image, images, staging)
+    return Plans(whole, target, overlap, packed, schedule, memory, image, beside)
 
 
 def _place_weights(
@@ -108,10 +116,10 @@ def _place_weights(
     target: TargetSpec,
     lea: Mapping[str, LeaLayer],
     external: str,
-    images: frozenset[str],
+    offers: Sequence[Beside],
     overlap: bool,
-) -> tuple[PackedModel, Schedule, ExternalImage | None]:
-    """Which weights lie in low FRAM and which in external memory, and the schedule with their transfers.
+) -> tuple[PackedModel, Schedule, ExternalImage | None, Beside]:
+    """What lies in low FRAM and what in external memory, and the schedule with the transfers of weights.
 
     Descriptors of transfers take low FRAM, which may move activations to high FRAM, which may send more weights to
     external memory: the second round sees that.
@@ -126,25 +134,29 @@ def _place_weights(
         # unless the kernels for it take SRAM that convolutions need
         placed, schedule = (near, other) if other.taps == schedule.taps else (packed, schedule)
         room = target.regions["hifram"].size - memory.far_bytes
-        image = _external_image(graph, placed, target, external, room, images)
+        beside, image = _external_image(graph, placed, target, external, room, offers)
+        placed = replace(placed, patch_bytes=beside.chip_bytes)
         if set(image.blobs if image else ()) == set(blobs or ()):
             break
-    return placed, schedule, image
+    return placed, schedule, image, beside
 
 
 def _external_image(
-    graph: Graph, packed: PackedModel, target: TargetSpec, mode: str, room: int, images: frozenset[str]
-) -> ExternalImage | None:
-    """The image of the external memory, if any weights lie there because `room` bytes of high FRAM are too few.
+    graph: Graph, packed: PackedModel, target: TargetSpec, mode: str, room: int, offers: Sequence[Beside]
+) -> tuple[Beside, ExternalImage | None]:
+    """What lies beside the weights, and the image of the external memory if `room` bytes of high FRAM are too few.
 
-    Nodes in `images` stay on the chip, with their patches.
+    Images stay on the chip.
     """
-    levels = len(graph.levels)
-    kept = sum(packed.layers[name].blob_bytes for name in images) + packed.patch_bytes
+    levels, images = len(graph.levels), offers[0].images.initial
+    room -= sum(packed.layers[name].blob_bytes for name in images)
     movable = {n: p for n, p in packed.layers.items() if n not in images and (mode == "all" or not is_near(p))}
-    names = choose_external(replace(packed, layers=movable), levels, target, mode, room - kept)
-    if not names:
-        return None
+    beside = choose(offers, room - sum(p.blob_bytes for p in movable.values()))
+    names = choose_external(replace(packed, layers=movable), levels, target, mode, room - beside.chip_bytes)
+    if not names and not beside.outside:
+        return beside, None
     assert target.external is not None
     contents = {n: (packed.layers[n], blob_bytes(packed.layers[n])) for n in names}
-    return build_image(contents, levels, target, target.external)
+    patches = beside.images.weights if beside.images.outside else b""
+    staging = beside.staging if beside.staging_outside else 0
+    return beside, build_image(contents, levels, target, target.external, patches, staging)

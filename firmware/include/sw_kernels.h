@@ -100,10 +100,11 @@ void sw_dot_block_s16_cpu(sw_dot_t *dot);
 // A bit for each input.
 void sw_dot_bitmap_s16_cpu(sw_dot_t *dot);
 
-// Patches an image of weights (FORMAT.md): writes the weights of `runs` runs at `data` to their places from
-// `image` on, or zeros in their places if `up` is 0. Both may lie above 64 KB.
+// Patches an image of weights (FORMAT.md): writes `weights` to the places from `image` on that the `runs`
+// words at `headers` name, or zeros there if `up` is 0; then no weight is read. All may lie above 64 KB.
 typedef struct {
-    sw_addr_t data;
+    sw_addr_t headers;
+    sw_addr_t weights;
     sw_addr_t image;
     uint16_t runs; // at least 1
     uint16_t up;

@@ -9,7 +9,7 @@
 
 #include "sw_platform.h"
 
-#define SW_RUNTIME_ABI 5 // changes whenever generated code must be generated again
+#define SW_RUNTIME_ABI 6 // changes whenever generated code must be generated again
 
 enum sw_err {
     SW_OK = 0,

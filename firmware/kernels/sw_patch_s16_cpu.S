@@ -4,11 +4,12 @@
 #include "sw_msp430x.inc"
 
     FUNCTION sw_patch_s16_cpu
-    push r10
-    MOVA_LOAD 0, r12, r13 // data
-    MOVA_LOAD 4, r12, r14 // image
-    mov 8(r12), r15 // runs
-    mov 10(r12), r12 // up
+    PUSHM_W 2, r10
+    MOVA_LOAD 0, r12, r13 // headers
+    MOVA_LOAD 4, r12, r15 // weights
+    MOVA_LOAD 8, r12, r14 // image
+    mov 14(r12), r9 // up
+    mov 12(r12), r12 // runs
 .Lrun:
     MOVXP_W r13, r11
     mov.b r11, r10
@@ -17,21 +18,20 @@
     swpb r11
     and #0xFF, r11
     jz .Lnext
-    tst r12
+    tst r9
     jz .Lclear
 .Lwrite:
-    MOVXP_IDX r13, 0, r14
+    MOVXP_IDX r15, 0, r14
     INCDA r14
     dec r11
     jnz .Lwrite
 .Lnext:
-    dec r15
+    dec r12
     jnz .Lrun
-    pop r10
+    POPM_W 2, r10
     ret
 .Lclear:
     CLRX_IDX 0, r14
-    INCDA r13
     INCDA r14
     dec r11
     jnz .Lclear

@@ -177,7 +177,7 @@ def test_a_compiler_error_is_not_taken_for_a_model_too_large(text: str, unbuilt:
 
 def test_code_of_another_runtime_does_not_compile(unbuilt: Path) -> None:
     model = unbuilt / "model.c"
-    model.write_text(model.read_text().replace("SW_RUNTIME_ABI == 5", "SW_RUNTIME_ABI == 0"))
+    model.write_text(model.read_text().replace("SW_RUNTIME_ABI == 6", "SW_RUNTIME_ABI == 0"))
     with pytest.raises(ToolchainError, match="runtime_abi"):
         build(unbuilt, "zig")
 

@@ -12,7 +12,7 @@ import rig
 from rig import ROOT, SWITCH, Board, Workshop
 from strategies import inputs_for
 
-from codegen.emit import CProject
+from codegen.emit import EXTERNAL, CProject
 from swtrain.interrupt import Interrupted
 
 
@@ -54,7 +54,9 @@ class HostProgram:
         return self._run(job, "case", case)
 
     def _run(self, job: str, *arguments: str) -> tuple[int, list[str]]:
-        command = [str(self.path), *job.split(":"), *arguments]
+        memory = self.path.parent / EXTERNAL
+        external = ["--external", str(memory)] if memory.is_file() else []
+        command = [str(self.path), *external, *job.split(":"), *arguments]
         done = subprocess.run(command, input=self.x, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         text = done.stdout.decode()

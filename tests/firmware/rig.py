@@ -529,9 +529,11 @@ def fixed_cases(count: int = 21) -> dict[str, Case]:
     clip_pool = (STRUCT, clip_struct(ARRAY, OUT, (12, 6, 5, 3), 0, 6000))
     block = (STRUCT, struct.pack("<4H", 8, 6, ARRAY >> 2, OUT >> 2))
     vector = (TAPS, _words(rng.integers(-4000, 4000, 8)))
-    runs = [w for i in range(several) for w in (i % 4 | (i % 3) << 8, *range(100 * i, 100 * i + i % 3))]
-    image = ((ARRAY, _words(range(1000, 1100))), (high, _words(runs)))
-    patching = [(STRUCT, struct.pack("<IIHH", high, ARRAY, several, up)) for up in (0, 1)]
+    runs = [i % 4 | (i % 3) << 8 for i in range(several)]
+    entering = [w for i in range(several) for w in range(100 * i, 100 * i + i % 3)]
+    headers = 2 * len(runs)
+    image = ((ARRAY, _words(range(1000, 1100))), (high, _words([*runs, *entering])))
+    patching = [(STRUCT, struct.pack("<IIIHH", high, high + headers, ARRAY, several, up)) for up in (0, 1)]
     cases |= {
         f"sw_patch_s16_cpu {name}": Case("sw_patch_s16_cpu", (*image, work), (STRUCT,), ((ARRAY, 200),))
         for name, work in zip(("down", "up"), patching, strict=True)

@@ -31,6 +31,7 @@ MODELS: dict[str, Callable[[], CProject]] = {
     "cpu": lambda: rig.emit_project(network(), small_steps(network()), "cpu"),
     "lea": lambda: rig.emit_project(lea_network(), lea_target(), "lea"),
     "image": lambda: rig.emit_project(lea_network(), lea_target(), "lea", switching="image"),
+    "outside": lambda: rig.emit_project(lea_network(), lea_target(), "lea", external="all", switching="image"),
 }
 UP, DOWN = Job((0, 1)), Job((1, 0))
 INJECTED = {
@@ -83,7 +84,7 @@ def test_every_write_of_an_inference(models: Callable[[str], Interrupted], level
 def test_every_write_of_a_switch(models: Callable[[str], Interrupted]) -> None:
     """Each followed by an inference: old level or new one, never a mixture."""
     cases = 0
-    for name in ("image", "lea"):
+    for name in ("image", "outside", "lea"):
         for job in (UP, DOWN):
             verdict = models(name).verify(job, powerloss.linear())
             check(name, verdict, 1)
@@ -149,7 +150,7 @@ def test_failures_in_boot(models: Callable[[str], Interrupted]) -> None:
 
 def test_failures_at_any_instruction(models: Callable[[str], Interrupted]) -> None:
     cases = 0
-    for name, job in (("lea", Job((1,))), ("cpu", Job((0,))), ("image", UP), ("image", DOWN)):
+    for name, job in (("lea", Job((1,))), ("cpu", Job((0,))), ("image", UP), ("image", DOWN), ("outside", UP)):
         verdict = models(name).verify(job, powerloss.random(5, 150, "instruction"))
         check(name, verdict, 150)
         cases += verdict.cases
@@ -161,6 +162,7 @@ def test_failures_at_any_instruction(models: Callable[[str], Interrupted]) -> No
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the harness uses ELF sections, fork and mmap")
 HOST_CASES = [
     ("image", "switch:0:1", 1, 40), ("image", "switch:1:0", 1, 40), ("image", "switch:0:1", 2, 2),
+    ("outside", "switch:0:1", 1, 20),
     ("lea", "infer:1", 1, 20), ("image", "infer:0", 1, 12), ("cpu", "infer:1", 1, 14), ("tiny", "infer:1", 2, 3),
 ]  # fmt: skip
 

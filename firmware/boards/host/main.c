@@ -27,10 +27,16 @@ void sw_board_wait(const volatile uint16_t *flag) {
 // external.c
 int host_external_load(const char *file);
 
+static int other_memory(void) {
+    fprintf(stderr,
+            "the weights of this model lie in weights_external.bin; give the file that was made with it\n");
+    return 3;
+}
+
 int main(int argc, char **argv) {
     char *end = NULL;
     long level = argc == 2 || argc == 3 ? strtol(argv[1], &end, 10) : -1;
-    if (level < 0 || end == argv[1] || *end || level > 255 || sw_switch((uint16_t)level) != SW_OK) {
+    if (level < 0 || end == argv[1] || *end || level >= sw_level_count) {
         fprintf(stderr, "usage: model LEVEL [weights_external.bin], with 0 <= LEVEL < %u\n", sw_level_count);
         return 2;
     }
@@ -38,17 +44,14 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s can't be read\n", argv[2]);
         return 2;
     }
+    if (sw_switch((uint16_t)level) != SW_OK) return other_memory();
 #ifdef _WIN32
     _setmode(_fileno(stdin), _O_BINARY);
     _setmode(_fileno(stdout), _O_BINARY);
 #endif
     size_t got;
     while ((got = fread(sw_input, 2, sw_input_words, stdin)) == sw_input_words) {
-        if (sw_infer() != SW_OK) {
-            fprintf(stderr, "the weights of this model lie in weights_external.bin; give the file that was "
-                            "made with it\n");
-            return 3;
-        }
+        if (sw_infer() != SW_OK) return other_memory();
         if (fwrite(sw_output, 2, sw_output_words, stdout) != sw_output_words) return 1;
     }
     if (got != 0) {

@@ -7,6 +7,7 @@
 // survives; `durable` is the memory that does. Usage:
 //   power infer LEVEL | switch FROM TO   DEPTH TRIES SEED        all barriers, TRIES times each
 //   power infer LEVEL | switch FROM TO   case BARRIER:SEED[,BARRIER:SEED]...
+// with --external FILE before that if the model has external memory; the model only reads it.
 // The input of the inferences comes from stdin. Prints `cases N failures F` and the cases that fail.
 #define _GNU_SOURCE // mmap, fork
 #define main serve
@@ -25,6 +26,8 @@
 extern const uint16_t sw_input_words, sw_output_words;
 extern uint8_t __start_sw_nvm[], __stop_sw_nvm[];
 extern uint8_t __start_sw_image_data[] __attribute__((weak)), __stop_sw_image_data[] __attribute__((weak));
+
+int host_external_load(const char *file); // boards/host/external.c
 
 enum { DONE = 0, CUT = 1, LONGEST = 8 };
 
@@ -205,6 +208,10 @@ static int fail(const char *why) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 2 && strcmp(argv[1], "--external") == 0) {
+        if (!host_external_load(argv[2])) return fail("no such memory");
+        argc -= 2, argv += 2;
+    }
     if (argc < 2) return fail("usage: see main.c");
     int switching = strcmp(argv[1], "switch") == 0, next = switching ? 4 : 3;
     if (argc < next + 2) return fail("usage: see main.c");

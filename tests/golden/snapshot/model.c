@@ -6,7 +6,7 @@
 #include "sw_layers.h"
 
 // This file belongs to one version of the runtime: emit it again for another.
-SW_STATIC_ASSERT(runtime_abi, SW_RUNTIME_ABI == 5);
+SW_STATIC_ASSERT(runtime_abi, SW_RUNTIME_ABI == 6);
 
 // FRAM: inputs, outputs and activations keep their values over a power failure.
 SW_NVM int16_t sw_input[SW_MODEL_INPUT_WORDS] = {0};
