@@ -146,45 +146,41 @@ def optimum(
     An inference may use what comes in during its whole period; stored energy is rounded up: an upper bound.
     """
     bins = 8192
-    full = 0.5 * row.capacitor_f * (V_MAX**2 - V_OFF**2)
+    full = Store(row.capacitor_f, V_OFF, V_MAX).full_j
+    on_at, boot_j = Store(row.capacitor_f, V_OFF, V_ON).full_j, row.boot_c * V_ON
     unit = full / (bins - 1)
-    on_at = 0.5 * row.capacitor_f * (V_ON**2 - V_OFF**2)
     grid = np.arange(bins) * unit
-    boot_j = row.boot_c * V_ON
-    income = [
-        _joules(source, k * period_s, (k + 1) * period_s) - (SLEEP_W + LEAKAGE_A * V_OFF) * period_s
-        for k in range(count)
-    ]
+
+    def place(joules: NDArray[np.float64] | float) -> NDArray[np.int64]:
+        return np.clip(np.ceil(np.asarray(joules) / unit), 0, bins - 1).astype(np.int64)
+
+    idle_j = (SLEEP_W + LEAKAGE_A * V_OFF) * period_s
+    income = [_joules(source, k * period_s, (k + 1) * period_s) - idle_j for k in range(count)]
     costs = [(0.0, 0.0), *((level.energy_j, level.accuracy / 100) for level in levels)]
-    value: dict[str, NDArray[np.float64]] = {"on": np.zeros(bins), "off": np.zeros(bins)}
+    on, off = np.zeros(bins), np.zeros(bins)
     choices: list[NDArray[np.int8]] = []
     for k in reversed(range(count)):
         best, choice = np.full(bins, -1.0), np.zeros(bins, np.int8)
         for action, (energy, gain) in enumerate(costs):
             left = grid + income[k] - energy
-            alive = left >= 0
-            index = np.clip(np.ceil(np.minimum(left, full) / unit), 0, bins - 1).astype(np.int64)
-            total = np.where(alive, gain + value["on"][index], value["off"][0] if action == 0 else -1.0)
+            total = np.where(left >= 0, gain + on[place(left)], off[0] if action == 0 else -1.0)
             choice = np.where(total > best, action, choice).astype(np.int8)
             best = np.maximum(best, total)
-        charged = np.maximum(grid + income[k], 0)
-        index = np.clip(np.ceil(charged / unit), 0, bins - 1).astype(np.int64)
-        booted = np.clip(np.ceil((charged - boot_j) / unit), 0, bins - 1).astype(np.int64)
-        off = np.where(charged >= on_at, best[booted] if k + 1 == count else value["on"][booted], value["off"][index])
-        value = {"on": best, "off": off}
+        charged = np.maximum(grid + income[k], 0)  # a device that boots has the rest of the period
+        on, off = best, np.where(charged >= on_at, best[place(grid - boot_j)], off[place(charged)])
         choices.append(choice)
-    answered, at, on = [0] * len(levels), on_at - boot_j, True
+    answered, at, is_on = [0] * len(levels), on_at - boot_j, True
+    score = float(on[place(at)]) / count
     for k, choice in enumerate(reversed(choices)):
-        action = int(choice[min(bins - 1, math.ceil(at / unit))]) if on else 0
+        if not is_on and at + income[k] >= on_at:
+            is_on, at = True, at - boot_j
+        action = int(choice[place(at)]) if is_on else 0
         if action:
             answered[action - 1] += 1
         at = min(full, at + income[k] - costs[action][0])
         if at < 0:
-            on, at = False, 0.0
-        elif not on and at >= on_at:
-            on, at = True, at - boot_j
-    start = min(bins - 1, math.ceil((on_at - boot_j) / unit))
-    return float(value["on"][start]) / count, answered
+            is_on, at = False, 0.0
+    return score, answered
 
 
 def _joules(source: Source, start_s: float, end_s: float) -> float:

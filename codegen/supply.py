@@ -21,7 +21,7 @@ MARGIN = 1.5
 
 @dataclass(frozen=True)
 class EnergyBuffer:
-    """A capacitor between two thresholds. Defaults: MSP430FR5994, reset 102 nAs and 1 ms (SLASE54, wake-up from BOR).
+    """A capacitor between two thresholds. Defaults: MSP430FR5994, reset 102 nAs (JAJSG26C, wake-up charge) and 1 ms.
 
     Attributes:
         capacitor: in farads.
