@@ -70,7 +70,7 @@ test-wheel: $(VENV)/.dev
 	@$(PYTHON) -m venv build/wheel/venv
 	@build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps build/wheel/*.whl
 	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz-dependencies.pth"
-	@mkdir build/wheel/outside && cp -r tests configs pyproject.toml build/wheel/outside/
+	@mkdir build/wheel/outside && cp -r tests configs results pyproject.toml build/wheel/outside/
 	cd build/wheel/outside && ../venv/bin/python -P -m pytest -n 2 --dist worksteal -q
 
 lint: $(VENV)/.dev

@@ -10,8 +10,11 @@ from .ir import Graph
 from .ops import Conv2d, Flatten
 
 MAX_BORDER = 255
-NEAR, FAR = 0, 1
-"""Arenas: in low FRAM, and in high FRAM, where only the DMA and MSP430X instructions reach."""
+NEAR, FAR, EXTERNAL = 0, 1, 2
+"""Arenas: in low FRAM; in high FRAM, where only the DMA and MSP430X instructions reach; where swapped tensors wait."""
+
+Span = tuple[int, int]
+"""The first and the last of a run of layers."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,15 @@ class Buffer:
         offset: of the first stored word, border included.
         shape: of the tensor, `(C, H, W)`, or `(1, 1, F)` for a flat one.
         border: zeros `(top, left, bottom, right)` around each channel.
-        born, dies: indices of the first layer that writes and the last that reads it.
-        arena: `NEAR` or `FAR`.
+        lives: spans of layers, first and last, in which the words hold the tensor: more than one if it is swapped.
+        arena: `NEAR`, `FAR` or `EXTERNAL`.
     """
 
     name: str
     offset: int
     shape: tuple[int, int, int]
     border: tuple[int, int, int, int]
-    born: int
-    dies: int
+    lives: tuple[Span, ...] = ((0, 0),)
     arena: int = NEAR
 
     @property
@@ -48,6 +50,10 @@ class Buffer:
     def words(self) -> int:
         """Stored words, border included."""
         return self.shape[0] * self.plane
+
+    def is_alive(self, layer: int) -> bool:
+        """True while `layer` runs."""
+        return any(first <= layer <= last for first, last in self.lives)
 
     @property
     def data(self) -> int:
@@ -94,4 +100,4 @@ def border(graph: Graph, owner: Mapping[str, str], name: str) -> tuple[int, int,
 def image_buffer(graph: Graph, name: str) -> Buffer:
     """The storage of tensor `name` as far as it is known before anything is placed."""
     owner = owners(graph)
-    return Buffer(owner[name], 0, shape3(graph, owner[name]), border(graph, owner, owner[name]), 0, 0)
+    return Buffer(owner[name], 0, shape3(graph, owner[name]), border(graph, owner, owner[name]))

@@ -49,10 +49,10 @@ UPDATE = ("src/sw_update.c", "src/sw_crc.c")
 """What replaces weights in the field."""
 READY: tuple[tuple[str, Callable[[Plans], bool]], ...] = (
     ("sw_update_finish", lambda p: p.staging > 0),
-    ("sw_external_check", lambda p: p.image is not None and bool(p.image.blobs)),
+    ("sw_external_check", lambda p: p.image is not None and bool(p.image.blobs or p.memory.swapped)),
     ("sw_switch_finish", lambda p: bool(p.images.initial)),
 )
-"""What must be done before the weights can be read, in this order."""
+"""What must be done before an inference, in this order."""
 SWITCH = ("src/sw_switch.c",)
 """How a model without images switches levels."""
 SWITCH_IMAGE = ("src/sw_switch_image.c", "src/sw_patch_weights.c")

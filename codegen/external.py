@@ -74,12 +74,14 @@ class ExternalImage:
         data: header, blobs and their lists of runs, weights of patches.
         patches: address of the weights of patches; the end of the data if there are none.
         staging: address of the room for packages, even, behind the data.
+        end: of that room, even; activations may lie behind it.
     """
 
     blobs: Mapping[str, ExternalBlob]
     data: bytes
     patches: int
     staging: int
+    end: int
 
     @property
     def header(self) -> bytes:
@@ -231,7 +233,7 @@ def build_image(
     header = struct.pack(
         "<4sHHII16s", MAGIC, VERSION, levels, at, zlib.crc32(payload), hashlib.sha256(payload).digest()
     )
-    return ExternalImage(planned, header + payload, start, room)
+    return ExternalImage(planned, header + payload, start, room, room + staging)
 
 
 def _lists(blob: ExternalBlob) -> bytes:

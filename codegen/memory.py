@@ -9,12 +9,13 @@ it fits. Weights lie in high FRAM, or in external memory with a working buffer t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
-from .buffers import FAR, NEAR, Buffer, border, owners, shape3
+from .buffers import EXTERNAL, FAR, NEAR, Buffer, Span, border, owners, shape3
 from .errors import DoesNotFit, GraphError
 from .ir import Graph
-from .layers import KINDS, STORE
+from .layers import KINDS, STORE, Load, Store, SwapIn, SwapOut
 from .packing import PackedModel, is_near
 from .target import ACC_BYTES, TAP_BYTES, TargetSpec
 from .tiling import Schedule
@@ -39,6 +40,8 @@ class MemoryPlan:
         taps: entries of `sw_taps`.
         lea_words: LEA RAM in use: the largest staged input, or all of it where a layer runs on the LEA.
         work: the working buffer for weights from external memory.
+        swapped: where tensors wait in external memory (`swaps.py`).
+        external_base: the byte of external memory where they start.
     """
 
     buffers: Mapping[str, Buffer]
@@ -48,10 +51,21 @@ class MemoryPlan:
     taps: int
     lea_words: int
     work: WorkPlan = NO_WORK
+    swapped: Mapping[str, Buffer] = field(default_factory=dict)
+    external_base: int = 0
 
     def buffer(self, tensor: str) -> Buffer:
         """Storage of `tensor`."""
         return self.buffers[self.owner[tensor]]
+
+    def external_address(self, tensor: str) -> int:
+        """The byte of external memory where `tensor` waits."""
+        return self.external_base + WORD * self.swapped[self.owner[tensor]].offset
+
+    @property
+    def swapped_bytes(self) -> int:
+        """External memory that waiting tensors take."""
+        return WORD * max((b.offset + b.words for b in self.swapped.values()), default=0)
 
     @property
     def far_bytes(self) -> int:
@@ -59,14 +73,19 @@ class MemoryPlan:
         return WORD * self.arena_words[FAR]
 
 
-def plan_memory(graph: Graph, schedule: Schedule, packed: PackedModel, target: TargetSpec) -> MemoryPlan:
+def plan_memory(
+    graph: Graph, schedule: Schedule, packed: PackedModel, target: TargetSpec, external_base: int = 0
+) -> MemoryPlan:
     """Place every tensor and the working buffer.
+
+    Args:
+        external_base: the byte of external memory behind all else, even.
 
     Raises:
         DoesNotFit: the activations or the weights exceed their region; the message has the numbers.
     """
     plan = place_tensors(graph, schedule, target)
-    plan = replace(plan, work=plan_work(schedule))
+    plan = replace(plan, work=plan_work(schedule), external_base=external_base)
     verify(plan, schedule)
     _check_regions(graph, schedule, plan, packed, target)
     return plan
@@ -80,7 +99,7 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
     """
     owner = owners(graph)
     wanted = [
-        Buffer(name, 0, shape3(graph, name), border(graph, owner, name), *_lifetime(schedule, owner, name))
+        Buffer(name, 0, shape3(graph, name), border(graph, owner, name), _lives(schedule, owner, name))
         for name in sorted(set(owner.values()) & {owner[layer.y] for layer in schedule.layers})
     ]
     movable = sorted((b for b in wanted if _may_be_far(schedule, owner, b.name)), key=lambda b: (b.words, b.name))
@@ -93,6 +112,7 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
             )
     slack = max((KINDS[layer.kind].overrun(graph, layer) for layer in schedule.layers), default=0)
     room = target.lea_words
+    swapped = {b.name: b for b in _place([outside for b in wanted for outside in _waits(b)])}
     far: set[str] = set()
     while True:
         buffers = {b.name: b for b in _place([replace(b, arena=FAR if b.name in far else NEAR) for b in wanted])}
@@ -105,7 +125,8 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
         words = max((buffers[owner[layer.x]].words for layer in schedule.layers if layer.name in staged), default=1)
         on_lea = any(layer.lea for layer in schedule.layers)  # all of it: filters stay resident where they fit
         sizes = (ends[NEAR] + slack, ends[FAR] + slack if far else 0)
-        plan = MemoryPlan(buffers, owner, sizes, staged, schedule.taps, room if on_lea else words)
+        lea_words = room if on_lea else words
+        plan = MemoryPlan(buffers, owner, sizes, staged, schedule.taps, lea_words, swapped=swapped)
         if _low_fram_data(graph, schedule, plan) <= _low_fram_room(target) or not movable:
             return plan
         far.add(movable.pop().name)
@@ -152,15 +173,15 @@ def verify(plan: MemoryPlan, schedule: Schedule) -> None:
     for layer in schedule.layers:
         y = plan.owner[layer.y]
         for x in (plan.owner[name] for name in layer.reads):
-            if x != y or layer.kind not in ("load", "store"):
-                for word in _words(plan.buffers[x]):
+            if layer.kind not in (Load.kind, Store.kind):
+                for word in _words(plan.swapped[x] if layer.kind == SwapIn.kind else plan.buffers[x]):
                     if written_by.get(word) != x:
                         raise GraphError(f"{layer.name}: word {word[1]} of {x} holds {written_by.get(word)}")
             if x != y and not set(_words(plan.buffers[x])).isdisjoint(_words(plan.buffers[y])):
                 raise GraphError(f"{layer.name}: {y} overlaps its input {x}")
-        if layer.kind == "store":
-            continue
-        written_by.update(dict.fromkeys(_words(plan.buffers[y]), y))
+        if layer.kind != Store.kind:
+            made = plan.swapped[y] if layer.kind == SwapOut.kind else plan.buffers[y]
+            written_by.update(dict.fromkeys(_words(made), y))
     last = plan.owner[schedule.layers[-1].x]
     if any(written_by.get(word) != last for word in _words(plan.buffers[last])):
         raise GraphError(f"{STORE}: {last} is overwritten before it is stored")
@@ -171,13 +192,28 @@ def _words(buffer: Buffer) -> list[tuple[int, int]]:
 
 
 def _overlap(a: Buffer, b: Buffer) -> bool:
-    return a.arena == b.arena and a.born <= b.dies and b.born <= a.dies
+    return a.arena == b.arena and any(
+        first <= other_last and other_first <= last for first, last in a.lives for other_first, other_last in b.lives
+    )
 
 
-def _lifetime(schedule: Schedule, owner: Mapping[str, str], name: str) -> tuple[int, int]:
-    born = next(i for i, layer in enumerate(schedule.layers) if owner[layer.y] == name)
-    readers = [i for i, layer in enumerate(schedule.layers) if name in {owner[x] for x in layer.reads}]
-    return born, max([*readers, born])
+def _lives(schedule: Schedule, owner: Mapping[str, str], name: str) -> tuple[Span, ...]:
+    """From the layer that makes the tensor to the last that reads it, without the time that it waits outside."""
+    spans, first, last = list[Span](), -1, -1
+    for i, layer in enumerate(schedule.layers):
+        if name not in {owner[x] for x in (layer.y, *layer.reads)}:
+            continue
+        first, last = (i if first < 0 else first), i
+        if layer.kind == SwapOut.kind:
+            spans.append((first, last))
+            first = -1
+    return (*spans, (first, last))
+
+
+def _waits(buffer: Buffer) -> list[Buffer]:
+    """Its place in external memory, offset still open, if the tensor ever waits there."""
+    away = tuple((a[1], b[0]) for a, b in pairwise(buffer.lives))
+    return [replace(buffer, lives=away, arena=EXTERNAL)] if away else []
 
 
 def planned_bytes(
@@ -215,6 +251,12 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
         raise DoesNotFit(
             f"{graph.name}: activations, input, output and biases need {need:,} B of low FRAM, {target.name} has "
             f"{room:,} B beside code; use smaller layers" + _pinned_by(schedule, set(plan.owner))
+        )
+    outside = target.external
+    if plan.swapped and outside is not None and plan.external_base + plan.swapped_bytes > outside.size:
+        raise DoesNotFit(
+            f"{graph.name}: {plan.swapped_bytes:,} B of activations wait in external memory, {outside.part} has "
+            f"{outside.size - plan.external_base:,} B beside the weights; use smaller layers"
         )
     weights, far, high = _weight_bytes(plan, packed), plan.far_bytes, target.regions["hifram"].size
     if weights + far > high:

@@ -11,7 +11,7 @@ from .cost import Work
 from .delta import Images, choose_images, make_images, with_images
 from .external import ExternalImage, build_image
 from .ir import Graph
-from .layers import KINDS, LeaLayer
+from .layers import KINDS, LeaLayer, SwapOut
 from .lea import plan_lea
 from .lint import lint_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
@@ -20,6 +20,7 @@ from .package import whole_set
 from .packing import PackedModel, is_near, pack_weights
 from .passes import fuse_clips
 from .spill import choose_external
+from .swaps import fit_tensors
 from .target import TargetSpec
 from .tiling import Schedule, plan_schedule
 
@@ -105,7 +106,10 @@ def plan_project(
     staging = 0 if update is None else update + update % 2 or whole_set(packed.blob_bytes)
     offers = choices(target, external, staging, lambda memory: make_images(whole, columns, names, target, memory))
     packed, schedule, image, beside = _place_weights(graph, packed, target, lea, external, offers, overlap)
-    memory = plan_memory(graph, schedule, packed, target)
+    if image is None and any(layer.kind == SwapOut.kind for layer in schedule.layers):
+        assert target.external is not None
+        image = build_image({}, len(graph.levels), target, target.external)  # a header: which model the part belongs to
+    memory = plan_memory(graph, schedule, packed, target, image.end if image else 0)
     lint_lea(graph, schedule, target)
     return Plans(whole, target, overlap, packed, schedule, memory, image, beside)
 
@@ -133,12 +137,22 @@ def _place_weights(
         other = plan_schedule(graph, near, target, lea, blobs, overlap)
         # unless the kernels for it take SRAM that convolutions need
         placed, schedule = (near, other) if other.taps == schedule.taps else (packed, schedule)
-        room = target.regions["hifram"].size - memory.far_bytes
-        beside, image = _external_image(graph, placed, target, external, room, offers)
+        room = target.regions["hifram"].size
+        if external != "none":
+            schedule, memory = fit_tensors(graph, schedule, target, room - _least_weights(placed, offers))
+        beside, image = _external_image(graph, placed, target, external, room - memory.far_bytes, offers)
         placed = replace(placed, patch_bytes=beside.chip_bytes)
         if set(image.blobs if image else ()) == set(blobs or ()):
             break
     return placed, schedule, image, beside
+
+
+def _least_weights(packed: PackedModel, offers: Sequence[Beside]) -> int:
+    """Bytes of high FRAM that weights take at least: what can't leave it, and a working buffer for the rest."""
+    images = offers[0].images.initial
+    movable = [p.blob_bytes for name, p in packed.layers.items() if name not in images]
+    fixed = min(b.chip_bytes for b in offers) + sum(packed.layers[name].blob_bytes for name in images)
+    return fixed + max(movable, default=0)
 
 
 def _external_image(

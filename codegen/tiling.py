@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .buffers import image_buffer
 from .errors import DoesNotFit, GraphError, UnsupportedOp
 from .external import ExternalBlob
 from .ir import Graph
@@ -25,6 +26,8 @@ from .layers import (
     Load,
     Step,
     Store,
+    SwapIn,
+    SwapOut,
     check_chunks,
     cpu_kind,
 )
@@ -67,8 +70,8 @@ class Schedule:
     def check(self, graph: Graph) -> None:
         """Verify that the steps of every layer cover each output exactly once."""
         for layer in self.layers:
-            if layer.fetch is not None:
-                check_chunks(layer)
+            if layer.fetch is not None or layer.kind in (SwapOut.kind, SwapIn.kind):
+                check_chunks(layer, layer.fetch.size if layer.fetch else 2 * image_buffer(graph, layer.x).words)
                 continue
             y = graph.tensors[layer.y]
             for steps in layer.steps:

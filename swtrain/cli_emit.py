@@ -133,11 +133,14 @@ def emit_c(
     for name, count in used.items():
         regions.add_row(name, f"{count:,}", f"{project.target.regions[name].size:,}")
     if project.image is not None and project.target.external is not None:
-        regions.add_row("external", f"{len(project.image.data):,}", f"{project.target.external.size:,}")
+        outside = len(project.image.data) + project.plan.swapped_bytes
+        regions.add_row("external", f"{outside:,}", f"{project.target.external.size:,}")
     console.print(regions)
     if project.image is not None:
-        outside = ", ".join(project.image.blobs)
-        console.print(f"weights in external memory ({out / EXTERNAL}): {outside}", highlight=False)
+        weights = ", ".join(project.image.blobs) or "none"
+        console.print(f"weights in external memory ({out / EXTERNAL}): {weights}", highlight=False)
+    if project.plan.swapped:
+        console.print(f"activations that wait there: {', '.join(project.plan.swapped)}", highlight=False)
     longest = project.schedule.longest
     console.print(
         f"longest step, reboot included: {longest.layer}, {longest.cycles:,.0f} of {planned.step_cycles:,} cycles",

@@ -18,11 +18,13 @@ from .io import LOAD, STORE, Load, Store
 from .join import AddLayer, ConcatLayer
 from .pool import PoolLayer
 from .relu import ReluLayer
+from .swap import SwapIn, SwapOut
 from .weighted import Conv2dLayer, FullyConnectedLayer
 
 _ALL: tuple[LayerKind, ...] = (
     Load(), Store(), Conv2dLayer(), FullyConnectedLayer(), Conv2dLea(), Conv2dFir(), FullyConnectedLea(), PoolLayer(),
     ReluLayer(), AddLayer(), ConcatLayer(), FetchWeights(),
+    SwapOut(), SwapIn(),
 )  # fmt: skip
 KINDS: dict[str, LayerKind] = {k.kind: k for k in _ALL}
 """Every kind by name."""
@@ -64,6 +66,8 @@ __all__ = [
     "Scratch",
     "Step",
     "Store",
+    "SwapIn",
+    "SwapOut",
     "check_chunks",
     "common",
     "cpu_kind",

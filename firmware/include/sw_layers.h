@@ -216,6 +216,14 @@ typedef struct {
     uint16_t chunk; // bytes
 } sw_fetch_weights_t;
 
+// Copies a tensor, its border included, to `external` or back: `chunk` bytes a step, the last one what is
+// left.
+typedef struct {
+    sw_place_t place;
+    uint32_t external;
+    uint16_t bytes, chunk;
+} sw_swap_t;
+
 // One step: copies logits to sw_output and their argmax to sw_class.
 typedef struct {
     const int16_t *x;
@@ -249,6 +257,10 @@ void sw_relu_prepare(const void *layer, uint16_t level);
 void sw_relu_step(const void *layer, uint16_t step, uint16_t level);
 void sw_fetch_weights_prepare(const void *layer, uint16_t level);
 void sw_fetch_weights_step(const void *layer, uint16_t step, uint16_t level);
+void sw_swap_out_prepare(const void *layer, uint16_t level);
+void sw_swap_out_step(const void *layer, uint16_t step, uint16_t level);
+void sw_swap_in_prepare(const void *layer, uint16_t level);
+void sw_swap_in_step(const void *layer, uint16_t step, uint16_t level);
 void sw_load_prepare(const void *layer, uint16_t level);
 void sw_load_step(const void *layer, uint16_t step, uint16_t level);
 void sw_store_prepare(const void *layer, uint16_t level);

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -29,10 +27,7 @@ count: .word 0
 """
 
 
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch):
-    """The functions below travel by the name of this module, which workers must find."""
-    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
+pytestmark = pytest.mark.usefixtures("importable")
 
 
 def counted(cycles: int, m: sim.Machine) -> tuple[int, int, bytes]:

@@ -12,6 +12,7 @@ from swtrain.runs import load_run
 from swtrain.train import train
 
 pytest.importorskip("lightning_fabric")
+pytestmark = pytest.mark.usefixtures("importable")
 
 
 def small(**values: object) -> TrainConfig:
