@@ -86,6 +86,7 @@ class PoweredMachine:
         self._phases: list[tuple[float, float]] = []  # time and voltage, a period of the source apart
         volts = supply.volts if isinstance(supply, Bench) else supply.v_start
         self._v = volts
+        self._seen = (0.0, volts)  # what the last call of _point saw
         stored = 0.0 if isinstance(supply, Bench) else 0.5 * supply.capacitor_f * volts * volts
         books = Energy(stored, stored, 0.0, 0.0, 0.0, 0.0)
         machine.supply_v = volts
@@ -403,9 +404,15 @@ class PoweredMachine:
         self._point(force=True)
 
     def _point(self, force: bool = False) -> None:
-        points = self.trace.voltage
+        points, now = self.trace.voltage, (self._t, self._v)
         top = self.supply.volts if isinstance(self.supply, Bench) else self.supply.v_max
         if force or not points or abs(points[-1][1] - self._v) >= 0.01 * top:
-            if points and points[-1] == (self._t, self._v):
+            if points and points[-1] == now:
                 return
-            points.append((self._t, self._v))
+            if points and points[-1][0] < self._seen[0] < self._t:  # a bend that a straight line would miss
+                (t, v), (bend_t, bend_v) = points[-1], self._seen
+                line = v + (self._v - v) * (bend_t - t) / (self._t - t)
+                if abs(line - bend_v) >= 0.01 * top:
+                    points.append(self._seen)
+            points.append(now)
+        self._seen = now

@@ -50,7 +50,7 @@ class Energy:
 
 @dataclass
 class Trace:
-    """See the module. Voltage points lie where the voltage moved by 1 % of its range or the state changed."""
+    """See the module. Voltage points lie where the voltage moved by 1 % of its range, bent, or the state changed."""
 
     supply: str
     energy_set: str

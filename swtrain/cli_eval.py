@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,6 @@ def eval_command(
         raise click.UsageError("--update-baseline needs --baseline FILE, or baseline.file in the config")
     settings = Settings(jobs, fresh, baseline, compare=not update_baseline)
     found = evaluate(loaded, settings, lambda text: log.print(text, highlight=False), bar)
-    write_atomic(loaded.out / "eval.json", json.dumps(found.to_dict(), indent=1) + "\n")
     write_atomic(junit or loaded.out / "junit.xml", junit_xml(loaded.name, [check.case() for check in found.checks]))
     console.print(level_table(found.report))
     console.print(
@@ -55,7 +53,7 @@ def eval_command(
     if update_baseline and target is not None:
         write_baseline(found.report, target)
         console.print(f"baseline {target}; commit it", highlight=False)
-    console.print(f"{loaded.out}: report.json, junit.xml, eval.json", highlight=False)
+    console.print(f"{loaded.out}: report.html, report.json, junit.xml, eval.json", highlight=False)
     if found.missed:
         console.print(_missed(found.missed))
         fail(f"{len(found.missed)} of {len(found.checks)} checks failed")

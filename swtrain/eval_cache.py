@@ -21,7 +21,7 @@ from .errors import OutputError
 
 RECORDS = ".eval"
 
-PRESENTATION = ("cli", "eval", "html", "show", "terminal", "plots", "pictures", "doctor", "junit")
+PRESENTATION = ("cli", "eval_gate", "html", "show", "terminal", "plots", "pictures", "doctor", "junit")
 """Beginnings of names of modules that decide what is shown, not what is computed."""
 
 

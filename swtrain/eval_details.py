@@ -11,7 +11,7 @@ from typing import Any
 from elftools.elf.elffile import ELFFile
 
 from codegen.build import find_build
-from codegen.emit import read_project
+from codegen.emit import ProjectFolder, read_project
 from codegen.target import Region, TargetSpec, load_target
 from sim import EnergyModel, Machine, Stop
 from sim.tracing import folded_stacks
@@ -48,6 +48,7 @@ def details(folder: Path, toolchain: str, x: Int16, energy: str) -> dict[str, An
     return {
         "format": FORMAT,
         "memory": _memory(built.program, load_target(project.manifest["target"]), project.manifest),
+        "layers": [_bytes(project, layer) for layer in project.manifest["layers"] if any(layer["nnz"])],
         "levels": levels,
         "energy": {
             "set": model.name,
@@ -57,6 +58,18 @@ def details(folder: Path, toolchain: str, x: Int16, energy: str) -> dict[str, An
                 for n, c in sorted(model.coefficients.items())
             ],
         },
+    }
+
+
+def _bytes(project: ProjectFolder, layer: Any) -> dict[str, Any]:
+    """Bytes of a layer's weights and indices at each level, and of all its weights without indices."""
+    params = project.graph.node(layer["name"]).params
+    dense = 0 if params is None else 2 * int(params.weight.size)
+    return {
+        "name": layer["name"],
+        "weight_bytes": layer["weight_bytes"],
+        "index_bytes": layer["index_bytes"],
+        "dense_bytes": dense,
     }
 
 

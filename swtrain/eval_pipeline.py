@@ -32,10 +32,10 @@ from .eval_cache import Cache, Stage, digest, file_digest, files_digest
 from .eval_config import LoadedEval
 from .eval_gate import Check, check_baseline, check_limits, check_names, read_baseline
 from .eval_model import Note, dataset_digest, dataset_of, graph_digest, prepare_model
+from .eval_page import page_stage
+from .html.stored import DETAILS, EVAL, HARVEST, REPORT
 from .journal import Journal
 from .report import Report, read_report, summarize
-
-REPORT, DETAILS, HARVEST = "report.json", "details.json", "harvest.json"
 
 Bar = Callable[[], AbstractContextManager[Callable[[str, int, int], None]]]
 """Opens a progress bar, fed with (what, done, total)."""
@@ -104,7 +104,11 @@ def evaluate(loaded: LoadedEval, settings: Settings, note: Note, bar: Bar) -> Ev
     checks = check_limits(report, loaded.config.limits)
     if stored is not None:
         checks += check_baseline(report, stored, loaded.config.baseline)
-    return Evaluation(report, checks, cache.ran, cache.skipped)
+    found = Evaluation(report, checks, cache.ran, cache.skipped)
+    write_atomic(loaded.out / EVAL, json.dumps(found.to_dict(), indent=1) + "\n")
+    page_stage(cache)
+    write_atomic(loaded.out / EVAL, json.dumps(found.to_dict(), indent=1) + "\n")  # the page is a stage as well
+    return found
 
 
 class Pipeline:
