@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from codegen import encodings
+from codegen.boards import board_file
 from codegen.build import compile_and_link, toolchain
 from codegen.encodings import BYTE_ENCODINGS, ENCODINGS, RowLayer, dot_kernel, kernel_unit, taps_kernel
 from codegen.encodings.base import runs
@@ -54,8 +55,12 @@ class Kernels:
         declarations = "".join(f"void {n}(void);\n" for n in names)
         main.write_text(MAIN.format(declarations=declarations, names=", ".join(names)))
         root = firmware_dir()
-        board = root / "boards" / TARGET
-        sources = [main, board / "start.S", board / "board.c", *(root / "kernels" / f"{n}.S" for n in names)]
+        sources = [
+            main,
+            board_file(TARGET, "start.S"),
+            board_file(TARGET, "board.c"),
+            *(root / "kernels" / f"{n}.S" for n in names),
+        ]
         sources += [root / "src" / "sw_mem.S", root / "src" / "sw_mspabi.S"]
         program = folder / "kernels.elf"
         compile_and_link(

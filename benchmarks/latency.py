@@ -34,7 +34,7 @@ from swtrain.models import build_model
 from swtrain.seeded import seeded_graph
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = load_target("msp430fr5994")
+TARGET = load_target("msp430fr5994-spifram")
 ENERGY = "fused"
 
 

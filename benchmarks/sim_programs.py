@@ -15,6 +15,7 @@ from types import ModuleType
 
 import ziglang
 
+from codegen.boards import board_file
 from codegen.build import compile_and_link, toolchain
 from codegen.emit import CProject, emit_project
 from codegen.target import firmware_dir, load_target
@@ -244,7 +245,7 @@ def lenet(folder: Path, nwaits: int) -> tuple[Path, CProject]:
     home.mkdir()
     for name in ("model.h", "model.c", "weights.S"):
         (home / name).write_text(str(project.files[name]))
-    root, board = firmware_dir(), firmware_dir() / "boards" / target.name / "board.c"
+    root, board = firmware_dir(), board_file(target.name, "board.c")
     text = board.read_text()
     if nwaits == 0:
         text = text.replace("0xA510", "0xA500").replace(

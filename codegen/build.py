@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .boards import board_file, board_folders
 from .emit import BUILDS, MANIFEST, ProjectFolder, external_content, read_project
 from .errors import DoesNotFit, OutputError, ToolchainError
 from .files import replace_folder
@@ -68,6 +69,8 @@ def toolchain(name: str, target: TargetSpec) -> Toolchain:
     """
     if name not in TOOLCHAINS:
         raise ToolchainError(f"toolchain {name!r} is unknown; choose {', '.join(TOOLCHAINS)}")
+    if name != "host" and name not in target.toolchains:
+        raise ToolchainError(f"board {target.name} is built by {', '.join(target.toolchains)}, not by {name}")
     return {"zig": _zig, "gcc": _gcc, "host": _host}[name](target)
 
 
@@ -108,8 +111,9 @@ def _zig(target: TargetSpec) -> Toolchain:
         "-ffreestanding",
         "-fno-asynchronous-unwind-tables",
     ]
-    base += ["-isystem", str(Path(zig).parent / "lib" / "include")]
-    script = str(_board_file(target, "link.ld"))
+    base += ["-isystem", str(Path(zig).parent / "lib" / "include"), *_board_includes(target)]
+    script = str(board_file(target.name, "link.ld"))
+    folders = [o for folder in board_folders(target.name) for o in ("-L", str(folder))]  # for INCLUDE
 
     def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
         # -n: without it lld adds a segment at 0x1000, the bootloader's area
@@ -117,6 +121,7 @@ def _zig(target: TargetSpec) -> Toolchain:
             zig,
             "ld.lld",
             "-n",
+            *folders,
             "-T",
             script,
             "--gc-sections",
@@ -136,12 +141,15 @@ def _gcc(target: TargetSpec) -> Toolchain:
     first = _run([gcc, "--version"], "msp430-elf-gcc").splitlines()[0]
     # min-pagesize: peripheral registers lie below 4096, which GCC takes for a null pointer otherwise
     base = [gcc, "-msmall", "-mcpu=msp430x", "-mhwmult=f5series", "-ffreestanding", "--param=min-pagesize=0"]
-    script = str(_board_file(target, "link.ld"))
+    base += _board_includes(target)
+    script = str(board_file(target.name, "link.ld"))
+    folders = [o for folder in board_folders(target.name) for o in ("-L", str(folder))]  # for INCLUDE
 
     def link(output: Path, map_file: Path, objects: list[str]) -> list[str]:
         options = [
             "-nostdlib",
             "-n",
+            *folders,
             "-T",
             script,
             "-Wl,--gc-sections",
@@ -167,8 +175,8 @@ def _host(target: TargetSpec) -> Toolchain:
     return Toolchain("host", (*command, "-O2", *_WARNINGS, *extra), (*command, *extra), link, first)
 
 
-def _board_file(target: TargetSpec, name: str) -> Path:
-    return firmware_dir() / "boards" / target.name / name
+def _board_includes(target: TargetSpec) -> list[str]:
+    return [f"-I{board_file(target.name, 'device.h').parent}"]
 
 
 def _sources(
@@ -186,14 +194,14 @@ def _sources(
     own = application or [root / "src" / "sw_serve.c"]
     if (project.folder / "policy.c").is_file():  # the linker leaves it out where nothing calls it
         files += [project.folder / "policy.c", root / "src" / "sw_policy.c"]
-        files += [_board_file(target, name) for name in ("supply.c", "supply.S")]
+        files += [board_file(target.name, name) for name in ("supply.c", "supply.S")]
     return [*files, *own, *_board_sources(project, tool, target)]
 
 
 def _board_sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> list[Path]:
     """Start-up, board and helpers of any program for the MCU."""
     source = firmware_dir() / "src"
-    files = [_board_file(target, name) for name in ("start.S", "board.c", *project.manifest["board_sources"])]
+    files = [board_file(target.name, name) for name in ("start.S", "board.c", *project.manifest["board_sources"])]
     return [*files, source / "sw_mem.S", *([source / "sw_mspabi.S"] if tool.name == "zig" else [])]
 
 
@@ -235,11 +243,12 @@ def build_with(main: Path, folder: Path, program: Path, toolchain_name: str = "z
 
 
 def build(
-    folder: Path, toolchain_name: str = "zig", out: Path | None = None, application: Sequence[Path] = ()
+    folder: Path, toolchain_name: str | None = None, out: Path | None = None, application: Sequence[Path] = ()
 ) -> Built:
     """Build the project in `folder`; the result is in `out`, `folder/<toolchain>` unless given.
 
     Args:
+        toolchain_name: the board's first unless given.
         application: sources with `main`, instead of the server that `swtrain sim` talks to.
 
     Raises:
@@ -247,7 +256,7 @@ def build(
     """
     project = read_project(folder)
     target = load_target(project.manifest["target"])
-    tool = toolchain(toolchain_name, target)
+    tool = toolchain(toolchain_name or target.toolchains[0], target)
     out = out or folder / tool.name
     name = (
         f"{project.graph.name}{'.exe' if os.name == 'nt' else ''}"
@@ -311,6 +320,11 @@ def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
         ToolchainError: there is none, or the project was emitted again since.
     """
     project = read_project(folder)
+    if not load_target(project.manifest["target"]).device:
+        raise ToolchainError(
+            f"{folder} is for this PC, there is no MCU to simulate or to flash; `swtrain build {folder}` makes the "
+            "program, `swtrain emit-c --board` takes another board"
+        )
     if toolchain_name not in TOOLCHAINS[:2]:
         raise ToolchainError(
             f"toolchain {toolchain_name!r} makes no image for a board; choose {' or '.join(TOOLCHAINS[:2])}"

@@ -21,6 +21,7 @@ import jinja2
 from pydantic import BaseModel, ConfigDict
 
 from .blobs import blob_context, patch_context
+from .boards import board_folders
 from .delta import Images
 from .errors import GraphFileError
 from .external import ExternalImage
@@ -112,6 +113,7 @@ def emit_project(
     context = {
         "graph": graph,
         "target": target,
+        "board_folders": [f.name for f in board_folders(target.name)],
         "schedule": schedule,
         "plan": plan,
         "packed": packed,

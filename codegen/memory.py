@@ -108,7 +108,11 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
         if b.words * WORD > limit:
             raise DoesNotFit(
                 f"{b.name}: {b.words * WORD:,} B of activations, one tensor may have {limit:,} B"
-                + ("" if b in movable else _pinned_by(schedule, {name for name in owner if owner[name] == b.name}))
+                + (
+                    ""
+                    if b in movable
+                    else _pinned_by(schedule, {name for name in owner if owner[name] == b.name}, target)
+                )
             )
     slack = max((KINDS[layer.kind].overrun(graph, layer) for layer in schedule.layers), default=0)
     room = target.lea_words
@@ -141,10 +145,10 @@ def _may_be_far(schedule: Schedule, owner: Mapping[str, str], name: str) -> bool
     )
 
 
-def _pinned_by(schedule: Schedule, tensors: set[str]) -> str:
+def _pinned_by(schedule: Schedule, tensors: set[str], target: TargetSpec) -> str:
     """What to do about layers that keep one of `tensors` in low FRAM because the CPU computes a convolution there."""
     names = [layer.name for layer in schedule.layers if layer.kind == "conv2d" and tensors & {layer.y, *layer.reads}]
-    if not names:
+    if not names or not target.lea_words:
         return ""
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return f"; computed by the CPU: {shown}; on the LEA (weights pruned by columns) their tensors may lie in high FRAM"
@@ -223,7 +227,7 @@ def planned_bytes(
     scratch = TAP_BYTES * schedule.taps + ACC_BYTES * schedule.acc
     return {
         "sram": scratch + schedule.ram_code + target.sram_reserve + target.stack_bytes,
-        "lea_ram": WORD * plan.lea_words,
+        **({"lea_ram": WORD * plan.lea_words} if "lea_ram" in target.regions else {}),
         "fram": _low_fram_data(graph, schedule, plan) + packed.near_bytes + target.fram_reserve,
         "hifram": _weight_bytes(plan, packed) + plan.far_bytes,
     }
@@ -250,7 +254,7 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
     if need > room:
         raise DoesNotFit(
             f"{graph.name}: activations, input, output and biases need {need:,} B of low FRAM, {target.name} has "
-            f"{room:,} B beside code; use smaller layers" + _pinned_by(schedule, set(plan.owner))
+            f"{room:,} B beside code; use smaller layers" + _pinned_by(schedule, set(plan.owner), target)
         )
     outside = target.external
     if plan.swapped and outside is not None and plan.external_base + plan.swapped_bytes > outside.size:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from .boards import board_file
 from .build import compile_and_link, toolchain
 from .errors import OutputError, ToolchainError
 from .files import replace_folder
@@ -28,7 +29,7 @@ def build_probe(out: Path, toolchain_name: str = "zig", target_name: str = "msp4
     tool, root = toolchain(toolchain_name, load_target(target_name)), firmware_dir()
     sources = sorted(p for p in (root / "tests" / NAME).iterdir() if p.suffix in (".c", ".S"))
     sources += [root / "tests" / "uart" / "uart.c"]
-    sources += [root / "boards" / target_name / "board.c", root / "src" / "sw_mem.S"]
+    sources += [board_file(target_name, "board.c"), root / "src" / "sw_mem.S"]
     if tool.name == "zig":
         sources.append(root / "src" / "sw_mspabi.S")
     try:

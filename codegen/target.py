@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
+from .boards import board_tables, boards, firmware_dir
 from .cost import Work
 from .errors import TargetError
-
-
-def firmware_dir() -> Path:
-    """The firmware sources: beside this package in a checkout, inside it (`_firmware`) in a wheel."""
-    here = Path(__file__).resolve().parent
-    for folder in (here.parent / "firmware", here / "_firmware"):
-        if (folder / "include" / "swtrain.h").is_file():
-            return folder
-    raise TargetError("the firmware sources are missing from this installation; install swtrain again")
 
 
 @dataclass(frozen=True)
@@ -76,6 +66,9 @@ class ExternalMemory:
         return self.read_cycles + self.byte_cycles * size
 
 
+DEVICE_TOOLCHAINS = ("zig", "gcc")
+"""Those that make programs for an MSP430."""
+
 STEP_MARGIN = 1.1
 """By how much a step may take longer than the cost model expects."""
 
@@ -83,6 +76,10 @@ STEP_MARGIN = 1.1
 @dataclass(frozen=True)
 class TargetSpec:
     """Memory, clock and planning constants of a board.
+
+    Attributes:
+        device: the MCU as the simulator and programmers call it; empty for the host.
+        toolchains: that build for it, the default first.
 
     Raises:
         TargetError: regions overlap, a reserve exceeds its region, or the external memory is not possible.
@@ -102,6 +99,8 @@ class TargetSpec:
     joules: Mapping[str, float]
     lea_commands: tuple[str, ...] = ()
     external: ExternalMemory | None = None
+    device: str = ""
+    toolchains: tuple[str, ...] = DEVICE_TOOLCHAINS
 
     def __post_init__(self) -> None:
         ordered = sorted(self.regions.values(), key=lambda r: r.origin)
@@ -167,11 +166,6 @@ def _prices(data: Mapping[str, Any]) -> Mapping[str, float]:
     return {**data["cycles"], **external}
 
 
-def boards() -> list[str]:
-    """Names of all boards that have a target.toml."""
-    return sorted(p.parent.name for p in (firmware_dir() / "boards").glob("*/target.toml"))
-
-
 @cache
 def load_target(name: str, max_step_cycles: int | None = None) -> TargetSpec:
     """The board called `name`.
@@ -182,11 +176,8 @@ def load_target(name: str, max_step_cycles: int | None = None) -> TargetSpec:
     Raises:
         TargetError: unknown board, a target.toml that lacks a key or contradicts itself, no positive number of cycles.
     """
-    path = firmware_dir() / "boards" / name / "target.toml"
-    if name not in boards():
-        raise TargetError(f"target {name!r} is unknown; known are {', '.join(boards())}")
+    data = board_tables(name)
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text())
         regions = {k: Region(k, v["origin"], v["bytes"], v["volatile"]) for k, v in data["regions"].items()}
         reserve = data["reserve"]
         return TargetSpec(
@@ -202,8 +193,13 @@ def load_target(name: str, max_step_cycles: int | None = None) -> TargetSpec:
             data["steps"]["max_cycles"] if max_step_cycles is None else max_step_cycles,
             _prices(data),
             data["energy"],
-            tuple(data["lea"]["commands"]) if "lea" in data else (),
+            tuple(data["lea"]["commands"]) if "lea_ram" in regions else (),
             _external(data),
+            data["device"],
+            tuple(data.get("toolchains", DEVICE_TOOLCHAINS)),
         )
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:
-        raise TargetError(f"{path.name} of {name} is malformed: {e}") from e
+    except (KeyError, TypeError) as e:
+        raise TargetError(f"target.toml of {name} is malformed: {e}") from e
+
+
+__all__ = ["ExternalMemory", "Region", "TargetSpec", "boards", "firmware_dir", "load_target"]

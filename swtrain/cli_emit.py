@@ -13,7 +13,7 @@ from .terminal import OutPath, console, fail, known_errors, max_step_cycles, wei
 @click.command("emit-c")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=OutPath(), required=True, help="Folder of the C project.")
-@click.option("--target", default="msp430fr5994", show_default=True, help="Board.")
+@click.option("--board", "--target", "target", default="msp430fr5994", show_default=True, help="Board.")
 @click.option(
     "--backend",
     default="auto",
@@ -153,9 +153,7 @@ def emit_c(
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option(
     "--toolchain",
-    default="zig",
-    show_default=True,
-    help="zig (clang, built in), gcc (msp430-elf-gcc) or host.",
+    help="zig (clang, built in), gcc (msp430-elf-gcc) or host. [default: the board's, zig for an MSP430]",
 )
 @click.option(
     "--main",
@@ -165,7 +163,7 @@ def emit_c(
     help="Your own main.c, and further sources. Repeatable. The program appears in PROJECT/application.",
 )
 @known_errors
-def build(project: Path, toolchain: str, application: tuple[Path, ...]) -> None:
+def build(project: Path, toolchain: str | None, application: tuple[Path, ...]) -> None:
     """Compile an emitted PROJECT: ELF, Intel HEX, TI-TXT, map and sizes."""
     from codegen.build import build as run_build
 

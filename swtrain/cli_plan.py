@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--target", default="msp430fr5994", show_default=True, help="Board.")
+@click.option("--board", "--target", "target", default="msp430fr5994", show_default=True, help="Board.")
 @click.option("--optimize", default="latency", show_default=True, type=click.Choice(["latency", "energy", "size"]))
 @click.option("--overlap/--no-overlap", default=True, help="CPU and DMA work while the LEA runs [default: overlap].")
 @click.option("--simulate/--no-simulate", default=True, help="Build and simulate one input beside [default: simulate].")
@@ -131,7 +131,7 @@ def _break_even_table(rows: list[dict[str, Any]]) -> Table:
 
 
 @click.command()
-@click.option("--target", default="msp430fr5994", show_default=True, help="Board.")
+@click.option("--board", "--target", "target", default="msp430fr5994", show_default=True, help="Board.")
 @click.option("--out", type=OutPath(), help="Write the board's target.toml with the fitted prices.")
 @click.option("--programs", type=OutPath(), help="Only build the programs into this folder, to flash them on a board.")
 @click.option("--log", "logs", multiple=True, type=click.Path(path_type=Path), help="What a board printed. Repeatable.")
@@ -143,8 +143,9 @@ def calibrate(
     """Fit the planner's cost model to layers timed on the simulator, or on a board over UART."""
     import shutil
 
+    from codegen.boards import prices_file
     from codegen.files import write_atomic
-    from codegen.target import firmware_dir, load_target
+    from codegen.target import load_target
 
     from . import calibrate as calibration
 
@@ -176,7 +177,7 @@ def calibrate(
     middle = errors[len(errors) // 2]
     console.print(f"{len(errors)} layers; error: median {100 * middle:.1f} %, largest {100 * errors[0]:.1f} %")
     if out:
-        text = (firmware_dir() / "boards" / target / "target.toml").read_text()
+        text = prices_file(target).read_text()
         write_atomic(out, calibration.with_prices(text, tables))
     if as_json:
         found = [{"sample": s.name, "cycles": s.cycles, "error": e} for s, e in zip(samples, fit.errors, strict=True)]

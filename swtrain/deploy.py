@@ -30,7 +30,7 @@ from codegen import reference
 from codegen.emit import ProjectFolder, external_content, read_project
 from codegen.ir import Graph
 from codegen.plans import plan_project
-from codegen.target import TargetSpec
+from codegen.target import TargetSpec, load_target
 from sim import Counters, EnergyModel, Machine, Stop
 
 from .datasets import Dataset
@@ -177,7 +177,7 @@ class Device:
             self.energy = EnergyModel.load(energy if energy.isidentifier() else "")
         except ValueError as e:
             raise DeviceError(f"energy set {energy!r}: {e}") from e
-        self.machine = Machine(project.manifest["target"], lea=lea)
+        self.machine = Machine(load_target(project.manifest["target"]).device, lea=lea)
         self.machine.load(elf)
         self.external = attach_external(self.machine, project)
         self._run(self.machine, "sw_idle")

@@ -198,7 +198,7 @@ def test_a_model_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
     ):
         emit_project(chain.graph(), TARGET, "cpu", external="none")
     with pytest.raises(DoesNotFit, match=r"working buffer of 240,\d{3} B, 212,992 B .* \(27,\d{3} B too few\); use"):
-        emit_project(chain.graph(), TARGET, "cpu")
+        emit_project(chain.graph(), load_target("msp430fr5994-spifram"), "cpu")
 
 
 def test_a_region_that_the_linker_finds_too_small_is_does_not_fit(unbuilt: Path) -> None:

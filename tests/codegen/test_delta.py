@@ -20,7 +20,7 @@ from codegen.ops import FullyConnected
 from codegen.plans import plan_project
 from codegen.target import load_target
 
-TARGET = load_target("msp430fr5994")
+TARGET = load_target("msp430fr5994-spifram")
 
 
 def layer(seed: int, outputs: int, inputs: int, levels: int, tile: int) -> tuple[Graph, Images, dict[str, Any]]:

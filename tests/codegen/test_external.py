@@ -34,7 +34,7 @@ from codegen.spill import ResidentBlob, keep
 from codegen.target import TargetSpec, load_target
 from codegen.working import WorkPlan, plan_work, verify
 
-TARGET = load_target("msp430fr5994")
+TARGET = load_target("msp430fr5994-spifram")
 MEMORY = TARGET.external
 assert MEMORY is not None
 LEVELS = 3

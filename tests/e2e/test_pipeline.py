@@ -101,7 +101,7 @@ def test_weights_in_external_memory(run_folder: Path, report: dict, tmp_path: Pa
     is refused."""
     folder = tmp_path / "outside"
     for command in (
-        ("emit-c", run_folder, "--out", folder, "--external", "all"),
+        ("emit-c", run_folder, "--out", folder, "--board", "msp430fr5994-spifram", "--external", "all"),
         ("build", folder),
         ("sim", folder, "--inputs", "1", "--jobs", "1", "--json", tmp_path / "r.json"),
     ):

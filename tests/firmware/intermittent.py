@@ -152,7 +152,9 @@ def lea_network() -> Graph:
 
 def lea_target() -> rig.TargetSpec:
     """Little LEA RAM and short steps."""
-    region = rig.TARGET.regions["lea_ram"]
+    region = rig.SPIFRAM.regions["lea_ram"]
     return rig.replace(
-        rig.TARGET, step_cycles=9000, regions={**rig.TARGET.regions, "lea_ram": rig.replace(region, size=2 * 560 + 312)}
+        rig.SPIFRAM,
+        step_cycles=9000,
+        regions={**rig.SPIFRAM.regions, "lea_ram": rig.replace(region, size=2 * 560 + 312)},
     )

@@ -20,6 +20,7 @@ from elftools.elf.elffile import ELFFile
 from strategies import inputs_for, lenet, lenet_columns
 
 from codegen import reference
+from codegen.boards import board_file
 from codegen.build import Toolchain, compile_and_link, toolchain
 from codegen.emit import EXTERNAL, CProject, emit_project
 from codegen.ir import Graph
@@ -31,6 +32,8 @@ from sim import Machine, MachineFault, Stop
 __all__ = ["MachineFault", "TargetSpec", "emit_project", "reference", "replace"]
 
 TARGET = load_target("msp430fr5994")
+SPIFRAM = load_target("msp430fr5994-spifram")
+"""The same with an external memory."""
 ROOT = firmware_dir()
 INFER, SWITCH = 1, 2
 LIMIT_CYCLES = 2_000_000_000
@@ -93,7 +96,8 @@ class Workshop:
             names += ["boards/host/main.c", "boards/host/external.c"]
         else:
             names += ["src/sw_serve.c", "src/sw_mem.S"]
-            names += [f"boards/msp430fr5994/{n}" for n in ("start.S", "board.c", *manifest["board_sources"])]
+            board = ("start.S", "board.c", *manifest["board_sources"])
+            names += [str(board_file(project.target.name, n).relative_to(ROOT)) for n in board]
         if self.name == "zig":
             names += ["src/sw_mspabi.S"]
         self._count += 1
@@ -116,9 +120,10 @@ class Workshop:
         return program
 
     def build(
-        self, graph: Graph, target: TargetSpec = TARGET, backend: str = "cpu", external: str = "auto"
+        self, graph: Graph, target: TargetSpec | None = None, backend: str = "cpu", external: str = "auto"
     ) -> tuple[Graph, Path]:
-        """The graph as emitted (relu fused) and its program."""
+        """The graph as emitted (relu fused) and its program; `external="all"` takes the board with such a memory."""
+        target = target or (SPIFRAM if external == "all" else TARGET)
         project = emit_project(graph, target, backend, external=external)
         return project.graph, self.program(project)
 
@@ -133,8 +138,9 @@ def host_logits(program: Path, graph: Graph, inputs: Array, level: int) -> Array
 
 def attach_external(machine: Machine, content: bytes) -> None:
     """Fit the memory that the target names, with `content`."""
-    assert TARGET.external is not None
-    machine.attach_spi_fram(TARGET.external.bus, TARGET.external.chip_select, TARGET.external.size // 131072)
+    part = SPIFRAM.external
+    assert part is not None
+    machine.attach_spi_fram(part.bus, part.chip_select, part.size // 131072)
     machine.spi_fram_write(0, content)
 
 
@@ -272,13 +278,12 @@ class Bench:
         (folder / "main.c").write_text(MAIN.format(declarations=declarations, names=", ".join(names)))
         (folder / "isr.S").write_text(ISR + '\n .section .rodata,"a"\n .word memcpy, memmove, memset\n')
         kernels = [ROOT / "kernels" / f"{n}.{'S' if n in ASSEMBLY else 'c'}" for n in KERNELS]
-        board = ROOT / "boards" / "msp430fr5994"
         runtime = [ROOT / "src" / "sw_mem.S", *([ROOT / "src" / "sw_mspabi.S"] if tool == "zig" else [])]
         sources = [
             folder / "main.c",
             folder / "isr.S",
-            board / "start.S",
-            board / "board.c",
+            board_file(TARGET.name, "start.S"),
+            board_file(TARGET.name, "board.c"),
             *runtime,
             *kernels,
             *twins,
@@ -343,7 +348,8 @@ class Bench:
 
 def _bench_script(folder: Path) -> Path:
     """The board's linker script with room for every kernel at once: those of 8-bit weights run from FRAM."""
-    text = (ROOT / "boards" / "msp430fr5994" / "link.ld").read_text()
+    text = board_file(TARGET.name, "link.ld").read_text()
+    text = text.replace("INCLUDE sections.ld", board_file(TARGET.name, "sections.ld").read_text())
     script = folder / "bench.ld"
     script.write_text(text.replace("*(.text .text.*)", "*(.text .text.* .ramtext.*_s8_cpu)", 1))
     return script

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rig import ROOT, TARGET
+from rig import ROOT, SPIFRAM
 
+from codegen.boards import board_file
 from codegen.build import compile_and_link, toolchain
 from sim import Machine, Stop
 
@@ -40,11 +41,15 @@ class Driver:
     def __init__(self, folder: Path, tool: str = "zig", ucbrw: int = 2) -> None:
         main = folder / "main.c"
         main.write_text(MAIN.format(ucbrw=ucbrw))
-        board = ROOT / "boards" / "msp430fr5994"
         names = ("start.S", "board.c", "external.c", "external_dma.S")
-        sources = [main, *(board / n for n in names), ROOT / "src/sw_mem.S", ROOT / "kernels/sw_load_u8.S"]
+        sources = [
+            main,
+            *(board_file(SPIFRAM.name, n) for n in names),
+            ROOT / "src/sw_mem.S",
+            ROOT / "kernels/sw_load_u8.S",
+        ]
         compile_and_link(
-            toolchain(tool, TARGET), sources, [ROOT / "include"], folder / "external.elf", folder / "external.map"
+            toolchain(tool, SPIFRAM), sources, [ROOT / "include"], folder / "external.elf", folder / "external.map"
         )
         self.machine = Machine("msp430fr5994", seed=5)
         self.machine.load(folder / "external.elf")

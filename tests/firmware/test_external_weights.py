@@ -11,10 +11,11 @@ import pytest
 import rig
 from hypothesis import given, settings
 from intermittent import Intermittent, lea_network, lea_target, network, small_steps
-from rig import INFER, ROOT, SWITCH, TARGET, Board, Workshop, assert_device, assert_host, emit_project
+from rig import INFER, ROOT, SPIFRAM, SWITCH, Board, Workshop, assert_device, assert_host, emit_project
 from strategies import graphs, inputs_for, lenet, lenet_columns
 
 from codegen import reference
+from codegen.boards import board_file
 from codegen.build import build, compile_and_link, find_build, toolchain
 from codegen.emit import EXTERNAL, write_project
 from codegen.errors import DoesNotFit
@@ -28,7 +29,7 @@ needs_cc = pytest.mark.skipif(
     not any(shutil.which(c) for c in ("cc", "gcc", "clang")), reason="no host C compiler on PATH"
 )
 needs_gcc = pytest.mark.skipif(shutil.which("msp430-elf-gcc") is None, reason="msp430-elf-gcc is not on PATH")
-SHORT = rig.replace(TARGET, step_cycles=9000)
+SHORT = rig.replace(SPIFRAM, step_cycles=9000)
 """Chunks of some 400 bytes, so that small layers have several."""
 
 
@@ -55,8 +56,8 @@ def test_lenet(model: str, tool: str, zig: Workshop, tmp_path_factory: pytest.Te
 
 
 def test_part_of_the_weights_outside(zig: Workshop) -> None:
-    region = TARGET.regions["hifram"]
-    target = rig.replace(TARGET, regions={**TARGET.regions, "hifram": rig.replace(region, size=100_000)})
+    region = SPIFRAM.regions["hifram"]
+    target = rig.replace(SPIFRAM, regions={**SPIFRAM.regions, "hifram": rig.replace(region, size=100_000)})
     project = emit_project(lenet(), target, "cpu")
     assert project.image is not None
     assert len(project.image.blobs) < len(project.packed.layers)
@@ -67,7 +68,7 @@ def test_part_of_the_weights_outside(zig: Workshop) -> None:
 def test_nothing_but_what_the_level_reads_is_fetched_and_nothing_else_matters(model: str, zig: Workshop) -> None:
     """The working buffers hold noise before every inference; bytes on the bus are those that the plan counts."""
     graph, backend = (lenet(), "cpu") if model == "csr" else (lenet_columns(), "lea")
-    project = emit_project(graph, TARGET, backend, external="all")
+    project = emit_project(graph, SPIFRAM, backend, external="all")
     assert project.image is not None
     program = zig.program(project)
     board = Board(program, project.graph)
@@ -94,9 +95,9 @@ def test_nothing_but_what_the_level_reads_is_fetched_and_nothing_else_matters(mo
 @pytest.mark.parametrize("model", ["csr", "column"])
 def test_steps_are_as_long_as_planned(model: str, zig: Workshop) -> None:
     """No step of a fetch takes longer than the target allows, and their sum is the plan's within 3 %."""
-    assert TARGET.external is not None
+    assert SPIFRAM.external is not None
     graph, backend = (lenet(), "cpu") if model == "csr" else (lenet_columns(), "lea")
-    project = emit_project(graph, TARGET, backend, external="all")
+    project = emit_project(graph, SPIFRAM, backend, external="all")
     assert project.image is not None
     board = Board(zig.program(project), project.graph)
     x = inputs_for(project.graph, 1, 3)[0]
@@ -105,7 +106,7 @@ def test_steps_are_as_long_as_planned(model: str, zig: Workshop) -> None:
         cycles = rig.layer_cycles(board, x, level)
         for layer, spent in zip(project.schedule.layers, cycles, strict=True):
             if layer.fetch is not None:
-                assert spent == pytest.approx(layer.fetch.cycles(level, TARGET.external), rel=0.03)
+                assert spent == pytest.approx(layer.fetch.cycles(level, SPIFRAM.external), rel=0.03)
     board.machine.watch("sw_progress")
     board.infer(x, 1)
     log = board.machine.watch_log()
@@ -113,7 +114,7 @@ def test_steps_are_as_long_as_planned(model: str, zig: Workshop) -> None:
     for layer in project.schedule.layers:
         if layer.fetch is not None:
             for i in range(first + 1, first + layer.step_count):
-                assert log[i].cycles - log[i - 1].cycles <= TARGET.step_cycles
+                assert log[i].cycles - log[i - 1].cycles <= SPIFRAM.step_cycles
         first += layer.step_count
 
 
@@ -199,6 +200,7 @@ def outside(request: pytest.FixtureRequest, zig: Workshop) -> Intermittent:
     """All weights outside, chunks of a few bytes."""
     backend, level = request.param
     graph, target = (network(), small_steps(network())) if backend == "cpu" else (lea_network(), lea_target())
+    target = rig.replace(target, name=SPIFRAM.name, external=SPIFRAM.external, prices=SPIFRAM.prices)
     emitted, program = zig.build(graph, target, backend, "all")
     project = emit_project(graph, target, backend, external="all")
     assert sum(layer.step_count for layer in project.schedule.layers if layer.fetch) >= 6
@@ -270,15 +272,14 @@ def run_loader(elf: Path, memory: bytes) -> tuple[int, bytes]:
 
 def test_loaders_fill_the_memory_with_the_header_last(tmp_path: Path) -> None:
     """Two programs for a file larger than high FRAM; after the first the memory is not yet valid."""
-    project = emit_project(lenet(), TARGET, "cpu", external="all")
+    project = emit_project(lenet(), SPIFRAM, "cpu", external="all")
     write_project(project, tmp_path / "p")
     content = project.files[EXTERNAL]
     assert isinstance(content, bytes)
-    small = rig.replace(TARGET.regions["hifram"], size=100_000)
-    target = rig.replace(TARGET, regions={**TARGET.regions, "hifram": small})
-    tool = toolchain("zig", TARGET)
-    board = ROOT / "boards" / "msp430fr5994"
-    sources = [board / n for n in ("start.S", "board.c", "external.c", "external_dma.S")]
+    small = rig.replace(SPIFRAM.regions["hifram"], size=100_000)
+    target = rig.replace(SPIFRAM, regions={**SPIFRAM.regions, "hifram": small})
+    tool = toolchain("zig", SPIFRAM)
+    sources = [board_file(SPIFRAM.name, n) for n in ("start.S", "board.c", "external.c", "external_dma.S")]
     sources += [ROOT / "src" / "sw_mem.S", ROOT / "src" / "sw_mspabi.S", ROOT / "kernels" / "sw_load_u8.S"]
 
     def link(files: list[Path], includes: list[Path], program: Path) -> None:
@@ -295,7 +296,7 @@ def test_loaders_fill_the_memory_with_the_header_last(tmp_path: Path) -> None:
 
 
 def test_a_build_brings_its_loaders(tmp_path: Path) -> None:
-    project = emit_project(lenet_columns(), TARGET, "auto", external="all")
+    project = emit_project(lenet_columns(), SPIFRAM, "auto", external="all")
     write_project(project, tmp_path / "p")
     built = build(tmp_path / "p", "zig")
     assert find_build(tmp_path / "p").loaders == built.loaders
@@ -311,7 +312,7 @@ def test_a_build_brings_its_loaders(tmp_path: Path) -> None:
 
 
 def test_a_loader_that_lost_power_starts_again(tmp_path: Path) -> None:
-    project = emit_project(lenet_columns(), TARGET, "auto", external="all")
+    project = emit_project(lenet_columns(), SPIFRAM, "auto", external="all")
     write_project(project, tmp_path / "p")
     content = project.files[EXTERNAL]
     assert isinstance(content, bytes)

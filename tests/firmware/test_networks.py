@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig import TARGET, Workshop, assert_device, assert_host, emit_project
+from rig import SPIFRAM, TARGET, Workshop, assert_device, assert_host, emit_project
 from strategies import inputs_for
 
 pytest.importorskip("torch", reason="networks are built by torch")
@@ -59,7 +59,7 @@ def test_a_network_of_full_size(
     from swtrain.models import build_model
 
     graph = integer_graph_of(lambda: build_model(model), shape, sparsities, columns=True)
-    project = emit_project(graph, TARGET)
+    project = emit_project(graph, SPIFRAM)
     assert (project.image is not None) == (model == "sqnxt23")
     inputs = inputs_for(project.graph, 4, 3)[3:]
     assert_host(project.graph, host.program(project), inputs)

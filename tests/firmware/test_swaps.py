@@ -10,7 +10,7 @@ import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intermittent import Intermittent
-from rig import INFER, TARGET, Board, TargetSpec, Workshop, assert_device, assert_host, emit_project
+from rig import INFER, SPIFRAM, Board, TargetSpec, Workshop, assert_device, assert_host, emit_project
 from strategies import Chain, inputs_for, make_params, random_graph
 
 from codegen.emit import EXTERNAL, CProject
@@ -29,7 +29,7 @@ def swaps(project: CProject) -> int:
     return sum(layer.kind == "swap_out" for layer in project.schedule.layers)
 
 
-def crowded(graph: Graph, target: TargetSpec = TARGET, backend: str = "cpu") -> CProject | None:
+def crowded(graph: Graph, target: TargetSpec = SPIFRAM, backend: str = "cpu") -> CProject | None:
     """`graph` with as little low FRAM as it can work with; `None` if that makes no tensor wait outside."""
     best: CProject | None = None
     while True:
@@ -65,7 +65,7 @@ def skips(side: int = 8, seed: int = 5) -> Graph:
 def test_any_graph(seed: int, sanitized: Workshop, zig: Workshop) -> None:
     graph = random_graph(seed, depth=6, joins=True)
     for workshop, check in ((sanitized, assert_host), (zig, assert_device)):
-        project = crowded(graph, rig.replace(TARGET, step_cycles=12_000))
+        project = crowded(graph, rig.replace(SPIFRAM, step_cycles=12_000))
         if project is not None:
             check(project.graph, workshop.program(project), inputs_for(project.graph, 2, 3))
 
@@ -73,15 +73,15 @@ def test_any_graph(seed: int, sanitized: Workshop, zig: Workshop) -> None:
 @pytest.mark.parametrize("backend", ["cpu", "lea"])
 def test_skips(backend: str, zig: Workshop) -> None:
     """In low FRAM and, with the LEA, in high FRAM; every tensor that can wait outside does."""
-    graph, hifram = skips(), TARGET.regions["hifram"]
+    graph, hifram = skips(), SPIFRAM.regions["hifram"]
     project = crowded(graph) if backend == "cpu" else None
     if backend == "lea":
-        small = rig.replace(TARGET, fram_reserve=TARGET.regions["fram"].size - 3000)
+        small = rig.replace(SPIFRAM, fram_reserve=SPIFRAM.regions["fram"].size - 3000)
         whole = emit_project(graph, small, backend)
         assert not swaps(whole)
         assert whole.plan.far_bytes
         size = whole.plan.far_bytes + max(p.blob_bytes for p in whole.packed.layers.values()) - 2
-        regions = {**TARGET.regions, "hifram": rig.replace(hifram, size=size)}
+        regions = {**SPIFRAM.regions, "hifram": rig.replace(hifram, size=size)}
         project = emit_project(graph, rig.replace(small, regions=regions), backend)
     assert project is not None
     assert swaps(project) >= (2 if backend == "cpu" else 1)
@@ -98,20 +98,20 @@ def test_cycles_are_those_planned(zig: Workshop) -> None:
     for layer, spent in zip(project.schedule.layers, cycles, strict=True):
         if layer.kind.startswith("swap"):
             work = KINDS[layer.kind].work(project.graph, layer, 0, project.plan)
-            print(layer.name, spent, work.cycles(TARGET.prices, True), layer.step_count)
-            assert spent == pytest.approx(work.cycles(TARGET.prices, True), rel=0.05)
+            print(layer.name, spent, work.cycles(SPIFRAM.prices, True), layer.step_count)
+            assert spent == pytest.approx(work.cycles(SPIFRAM.prices, True), rel=0.05)
 
 
 def test_what_no_swap_can_help_is_an_error() -> None:
-    small = rig.replace(TARGET, fram_reserve=TARGET.regions["fram"].size - 1500)
+    small = rig.replace(SPIFRAM, fram_reserve=SPIFRAM.regions["fram"].size - 1500)
     project = crowded(skips())
     assert project is not None
     with pytest.raises(DoesNotFit, match="B of low FRAM"):
         emit_project(skips(), small, "cpu")
     with pytest.raises(DoesNotFit, match="B of low FRAM"):  # the user keeps everything on the chip
         emit_project(skips(), project.target, "cpu", external="none")
-    assert TARGET.external is not None
-    tiny = rig.replace(project.target, external=rig.replace(TARGET.external, size=128))
+    assert SPIFRAM.external is not None
+    tiny = rig.replace(project.target, external=rig.replace(SPIFRAM.external, size=128))
     with pytest.raises(DoesNotFit, match=r"activations wait in external memory, CY15B108QN has \d+ B"):
         emit_project(skips(), tiny, "cpu")
 
@@ -132,7 +132,7 @@ def test_an_absent_memory_is_refused(zig: Workshop) -> None:
 @pytest.fixture(scope="module")
 def waiting(zig: Workshop) -> Intermittent:
     """Three tensors wait outside, in several chunks each."""
-    project = crowded(skips(7), rig.replace(TARGET, step_cycles=9000))
+    project = crowded(skips(7), rig.replace(SPIFRAM, step_cycles=9000))
     assert project is not None
     assert all(layer.step_count > 1 for layer in project.schedule.layers if layer.kind.startswith("swap"))
     return Intermittent(zig.program(project), project.graph, 1)

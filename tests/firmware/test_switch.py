@@ -167,7 +167,7 @@ def test_a_way_up_is_undone_when_the_memory_has_gone(outside_board: Board, outsi
 
 
 def test_steps_of_patches_outside_are_as_long_as_planned(zig: Workshop) -> None:
-    project = rig.emit_project(lenet(), rig.TARGET, external="all", switching="image")
+    project = rig.emit_project(lenet(), rig.SPIFRAM, external="all", switching="image")
     board = Board(zig.program(project), project.graph)
     assert board.request(SWITCH, 1) == 0
     board.machine.watch("sw_patched")

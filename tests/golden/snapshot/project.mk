@@ -3,6 +3,7 @@
 # What this model needs of the firmware, for a Makefile that includes this file (firmware/Makefile does).
 SW_MODEL := tiny
 SW_TARGET := msp430fr5994
+SW_BOARD_FOLDERS := msp430fr5994 msp430fr
 SW_MODEL_SOURCES := model.c weights.S
 SW_RUNTIME_SOURCES := src/sw_run.c src/sw_handover.c src/sw_switch.c src/sw_io.c src/sw_conv2d_lea.c src/sw_pool.c src/sw_fully_connected_lea.c
 SW_BOARD_SOURCES := 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reset to main, sleep, and the vector table of an MSP430FR5994.
+// Reset to main, sleep, and the vector table of an MSP430FR; device.h of the board numbers its vectors.
 //
 // 0xFF80-0xFF8F (JTAG, BSL and IPE signatures) are never emitted: a wrong value there locks a board.
+#include "device.h"
 #include "sw_msp430x.inc"
 
 #define WDTCTL 0x015C
@@ -71,23 +72,26 @@ sw_asleep: // nothing to do: where a simulator knows that a request is answered
     .weak sw_adc12_isr // without supply.c
     .set sw_adc12_isr, _unexpected
 
+    .weak sw_timer0_a1_isr
+    .set sw_timer0_a1_isr, _unexpected
+
+/* Vectors up to number `n`, which is `isr`'s. */
+    .macro VECTOR n, isr
+    .rept \n - vectors
+    .word _unexpected
+    .endr
+    .word \isr
+    .set vectors, \n + 1
+    .endm
+
     .section .vectors, "a", @progbits
-    .rept 18
-    .word _unexpected
-    .endr
-    .word sw_lea_isr // 18: LEA (msp430fr5994.h)
-    .rept 20
-    .word _unexpected
-    .endr
-    .word sw_port1_isr // 39: port 1
-    .word _unexpected
-    .word sw_timer1_a0_isr // 41: timer A1, CCR0
-    .word sw_dma_isr // 42: DMA
-    .rept 3
-    .word _unexpected
-    .endr
-    .word sw_adc12_isr // 46: ADC12
-    .rept 8
-    .word _unexpected
-    .endr
-    .word _start
+    .set vectors, 0
+#ifdef VECTOR_LEA
+    VECTOR VECTOR_LEA, sw_lea_isr
+#endif
+    VECTOR VECTOR_PORT1, sw_port1_isr
+    VECTOR VECTOR_TIMER1_A0, sw_timer1_a0_isr
+    VECTOR VECTOR_DMA, sw_dma_isr
+    VECTOR VECTOR_TIMER0_A1, sw_timer0_a1_isr
+    VECTOR VECTOR_ADC12, sw_adc12_isr
+    VECTOR 55, _start // reset, 0xFFFE

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clocks, pins and DMA of an MSP430FR5994 at 16 MHz. Register names and addresses: msp430fr5994.h v1206.
+// Clocks, pins and DMA of an MSP430FR59xx or FR69xx at 16 MHz. Register names and addresses: msp430fr5994.h
+// v1206; the same on the others (msp430fr6989.h v1207, SLAS704).
+#include "device.h"
 #include "sw_platform.h"
 
 #define REG16(address) (*(volatile uint16_t *)(address))
@@ -50,10 +52,12 @@ void sw_board_init(void) {
     }
     CSCTL3 = DIV_1;
     CSCTL0_H = 0; // lock
+#ifdef VECTOR_LEA
     LEACNF0 = LEALPR_LEAILPM;
     LEACNF2 = LEA_STACK;
     LEAPMCTL = LEACMDEN;
     LEAIE = LEAPMCMDIE;
+#endif
 }
 
 // The DMA moves a word in 2 cycles, the CPU in 5 or more; setting the DMA up costs about 25.
