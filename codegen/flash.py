@@ -1,36 +1,38 @@
-"""Write an image to a board through `mspdebug tilib` (eZ-FET of a LaunchPad), and fill its external memory."""
+"""Write an image to a board, verify it, and fill the board's external memory."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 from .errors import ToolchainError
 from .image import read_segments, read_symbols
 from .loader import IDLE, STATUS
+from .programmers import DriverMissingError, Job, by_name, program
 
-TIMEOUT_S = 180
-FAILURES = ("error", "fail", "can't", "unable", "mismatch")
+DEVICE = "msp430fr5994"
 
 
-def flash(elf: Path) -> str:
+def flash(elf: Path, device: str = DEVICE, driver: str = "auto", config: Path | None = None) -> str:
     """Program and verify `elf`; returns what to tell the user.
 
-    The image is checked first: it must be an MSP430 ELF and leave the signatures alone.
+    The image is checked first: it must be an MSP430 ELF and leave the signatures at 0xFF80-0xFF8F alone.
+
+    Args:
+        device: the MCU.
+        driver: `tilib` or `ezfet` of mspdebug, `MSP430Flasher`, `dslite`; `auto` takes the first that is there.
+        config: target configuration of UniFlash, for `dslite`.
 
     Raises:
-        ToolchainError: mspdebug is missing, found no board, or failed; its last words are in the message.
+        ToolchainError: no programmer, no board, or it failed; the message says whether the board was touched.
         DoesNotFit: the image covers the signatures.
     """
-    _mspdebug(elf, [])
-    return f"{elf.name} written and verified"
+    _, used = _write(elf, [], device, driver, config)
+    return f"{elf.name} written and verified ({used})"
 
 
-def fill_external(elf: Path) -> str:
-    """Program one of the loaders (`loader.py`), let it run until it idles, and read its verdict.
+def fill_external(elf: Path, device: str = DEVICE, driver: str = "auto") -> str:
+    """Program one of the loaders (`loader.py`), let it run until it idles, and read its verdict; needs mspdebug.
 
     Raises:
         ToolchainError, DoesNotFit: as `flash`; or the external memory does not hold what was written.
@@ -41,7 +43,7 @@ def fill_external(elf: Path) -> str:
         idle, status = symbols[IDLE], symbols[STATUS]
     except KeyError as e:
         raise ToolchainError(f"{elf.name} is not a program that fills an external memory; build again") from e
-    lines = _mspdebug(elf, [f"setbreak {idle:#x}", "run", f"md {status:#x} 2"])
+    lines, _ = _write(elf, [f"setbreak {idle:#x}", "run", f"md {status:#x} 2"], device, driver, None)
     dumped = [m for line in lines if (m := re.match(rf"0*{status:x}: (\w\w) (\w\w)\b", line))]
     if not dumped or (dumped[-1][1], dumped[-1][2]) != ("01", "00"):
         raise ToolchainError(
@@ -51,41 +53,18 @@ def fill_external(elf: Path) -> str:
     return f"{elf.name}: external memory written and compared"
 
 
-def _mspdebug(elf: Path, then: list[str]) -> list[str]:
-    """Program and verify `elf`, then give more commands; the lines that mspdebug printed."""
-    read_segments(elf)
-    mspdebug = shutil.which("mspdebug")
-    if mspdebug is None:
-        raise ToolchainError(
-            "mspdebug is not on PATH; install it (Debian: apt install mspdebug) and TI's libmsp430.so, or write "
-            f"{elf.with_suffix('.txt').name} with TI's UniFlash"
-        )
-    try:
-        # a plain name: up to 0.22 mspdebug takes quotes for a part of the name, later ones split at blanks
-        with tempfile.TemporaryDirectory(prefix="swtrain-") as folder:
-            shutil.copyfile(elf, Path(folder) / "image.elf")
-            done = subprocess.run(
-                [mspdebug, "tilib", "prog image.elf", "verify image.elf", *then, "exit"],
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=TIMEOUT_S,
-                stdin=subprocess.DEVNULL,
-                check=False,
-                cwd=folder,
-            )
-    except subprocess.TimeoutExpired as e:
-        raise ToolchainError(
-            f"mspdebug does not answer after {TIMEOUT_S} s; unplug the board, plug it in and try again"
-        ) from e
-    except OSError as e:
-        raise ToolchainError(f"{mspdebug} can't be started ({e.strerror}); install mspdebug again") from e
-    lines = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
-    failed = [line for line in lines if any(word in line.lower() for word in FAILURES)]
-    finished = sum(line.startswith("Done,") for line in lines)  # one for prog, one for verify
-    if done.returncode != 0 or failed or finished < 2:
-        reason = (failed or lines or ["no message"])[0]
-        raise ToolchainError(
-            f"mspdebug tilib failed ({reason}); connect the board and check that libmsp430.so is installed"
-        )
-    return lines
+def _write(elf: Path, then: list[str], device: str, driver: str, config: Path | None) -> tuple[list[str], str]:
+    """Program and verify by the first programmer whose driver is there, then give more commands to a debugger."""
+    job = Job(elf, read_segments(elf), device, config)
+    candidates = [p for p in by_name(driver) if p.debugs or not then]
+    if not candidates:
+        raise ToolchainError("filling an external memory needs mspdebug, which runs the program and reads its verdict")
+    closed: list[str] = []
+    for programmer in candidates:
+        try:
+            return program(programmer, job, then), programmer.name
+        except DriverMissingError as e:
+            closed.append(str(e))
+        except ToolchainError as e:
+            raise ToolchainError("; ".join([*closed, str(e)])) from e
+    raise ToolchainError("; ".join(closed))

@@ -12,17 +12,34 @@ from .terminal import OutPath, console, known_errors
 @click.command()
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--toolchain", default="zig", show_default=True, help="Whose image: zig or gcc.")
+@click.option(
+    "--driver",
+    default="auto",
+    show_default=True,
+    help="tilib or ezfet (mspdebug), MSP430Flasher, dslite (UniFlash); auto: the first that is found.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="UniFlash's target configuration (.ccxml), for dslite.",
+)
 @known_errors
-def flash(project: Path, toolchain: str) -> None:
-    """Write a built PROJECT to a board with mspdebug (driver tilib); its external memory first, if it needs one."""
+def flash(project: Path, toolchain: str, driver: str, config: Path | None) -> None:
+    """Write a built PROJECT to its board and verify it; its external memory first, if it needs one.
+
+    Exit 1 says whether nothing was written, or the board must be flashed again.
+    """
     from codegen.build import find_build
+    from codegen.emit import read_project
     from codegen.flash import fill_external
     from codegen.flash import flash as run_flash
+    from codegen.target import load_target
 
     built = find_build(project, toolchain)
+    device = load_target(read_project(project).manifest["target"]).device
     for loader in built.loaders:
-        console.print(fill_external(loader), highlight=False)
-    console.print(run_flash(built.program), highlight=False)
+        console.print(fill_external(loader, device, driver), highlight=False)
+    console.print(run_flash(built.program, device, driver, config), highlight=False)
 
 
 @click.command("lea-probe")

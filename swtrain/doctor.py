@@ -48,7 +48,9 @@ def examine() -> list[Finding]:
             "pip install -c constraints.txt 'swtrain[train]'",
         ),
         _program("msp430-elf-gcc", "only for --toolchain gcc: TI's MSP430 GCC"),
-        _program("mspdebug", "only for `swtrain flash`: apt install mspdebug, and TI's libmsp430.so"),
+        _program(
+            "mspdebug", "only for `swtrain flash`: apt install mspdebug, and TI's libmsp430.so, or TI's MSP430Flasher"
+        ),
         _data(),
     ]
 
