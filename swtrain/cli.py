@@ -1,7 +1,7 @@
 """The command line: parses, calls one function per command, shows what comes back.
 
-Known errors are one line and exit 1, wrong usage is exit 2, anything else a traceback. torch is imported only by
-the commands that train or export.
+Known errors are one line and exit 1, wrong usage is exit 2, Ctrl-C is 130, anything else a traceback. torch is
+imported only by the commands that train or export.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from . import (
     cli_sim,
     cli_train,
 )
+from .terminal import with_common_options
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,7 +45,7 @@ COMMAND_SETS = (
     cli_shell,
 )
 for command in (c for module in COMMAND_SETS for c in module.COMMANDS):
-    main.add_command(command)
+    main.add_command(with_common_options(command))
 
 
 if __name__ == "__main__":

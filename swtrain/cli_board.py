@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .terminal import OutPath, console, known_errors
+from .terminal import OutPath, console, json_result, known_errors
 
 
 @click.command()
@@ -37,9 +37,13 @@ def flash(project: Path, toolchain: str, driver: str, config: Path | None) -> No
 
     built = find_build(project, toolchain)
     device = load_target(read_project(project).manifest["target"]).device
+    said = []
     for loader in built.loaders:
-        console.print(fill_external(loader, device, driver), highlight=False)
-    console.print(run_flash(built.program, device, driver, config), highlight=False)
+        said.append(fill_external(loader, device, driver))
+        console.print(said[-1], highlight=False)
+    said.append(run_flash(built.program, device, driver, config))
+    console.print(said[-1], highlight=False)
+    json_result({"program": str(built.program), "said": said})
 
 
 @click.command("lea-probe")
@@ -51,6 +55,7 @@ def lea_probe(out: Path, toolchain: str) -> None:
     from codegen.probe import build_probe
 
     elf = build_probe(out, toolchain)
+    json_result({"program": str(elf)})
     console.print(f"{elf}; flash it, log its UART (115200 baud), then: python -m sim.probe LOG", highlight=False)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from .terminal import OutPath, console, fail, known_errors, max_step_cycles, weight_bits
+from .terminal import OutPath, console, fail, json_result, known_errors, max_step_cycles, weight_bits
 
 
 @click.command("emit-c")
@@ -142,6 +142,18 @@ def emit_c(
     if project.plan.swapped:
         console.print(f"activations that wait there: {', '.join(project.plan.swapped)}", highlight=False)
     longest = project.schedule.longest
+    json_result(
+        {
+            "project": str(out),
+            "levels": [
+                {"name": level.name, "weight_bytes": w, "index_bytes": i}
+                for level, (w, i) in zip(project.graph.levels, sums, strict=True)
+            ],
+            "layers": {packed.node: packed.encoding for packed in project.packed.layers.values()},
+            "regions": {n: {"planned": c, "size": project.target.regions[n].size} for n, c in used.items()},
+            "longest_step": {"layer": longest.layer, "cycles": round(longest.cycles), "limit": planned.step_cycles},
+        }
+    )
     console.print(
         f"longest step, reboot included: {longest.layer}, {longest.cycles:,.0f} of {planned.step_cycles:,} cycles",
         highlight=False,
@@ -171,9 +183,11 @@ def build(project: Path, toolchain: str | None, application: tuple[Path, ...]) -
         if toolchain == "host":
             fail("--main is for the board; the host program reads inputs from stdin")
         built = run_build(project, toolchain, project / "application", [p.resolve() for p in application])
+        json_result({"program": str(built.program), "sizes": built.sizes})
         console.print(f"{built.program}; next: swtrain run {built.program}", highlight=False)
         return
     built = run_build(project, toolchain)
+    json_result({"program": str(built.program), "sizes": built.sizes})
     if built.sizes:
         from .show import size_table
 

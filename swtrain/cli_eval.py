@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.table import Table
 
-from .terminal import OutPath, bar, console, fail, known_errors, log
+from .terminal import OutPath, bar, console, fail, json_result, known_errors, log, verbose
 
 if TYPE_CHECKING:
     from .eval_gate import Check
@@ -33,10 +33,10 @@ def eval_command(
     from codegen.files import write_atomic
 
     from .eval_config import load_eval
-    from .eval_gate import write_baseline
+    from .eval_gate import figures, write_baseline
     from .eval_pipeline import Settings, evaluate
     from .junit import junit_xml
-    from .show import level_table
+    from .show import level_table, tables
 
     loaded = load_eval(config)
     target = baseline or (loaded.path(f) if (f := loaded.config.baseline.file) else None)
@@ -45,7 +45,8 @@ def eval_command(
     settings = Settings(jobs, fresh, baseline, compare=not update_baseline)
     found = evaluate(loaded, settings, lambda text: log.print(text, highlight=False), bar)
     write_atomic(junit or loaded.out / "junit.xml", junit_xml(loaded.name, [check.case() for check in found.checks]))
-    console.print(level_table(found.report))
+    json_result({"out": str(loaded.out), **found.to_dict(), "figures": figures(found.report)})
+    console.print(tables(found.report) if verbose() else level_table(found.report))
     console.print(
         f"done: {', '.join(found.ran) or 'nothing'}; unchanged: {', '.join(found.skipped) or 'nothing'}",
         highlight=False,

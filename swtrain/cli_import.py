@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from .terminal import OutPath, console, known_errors
+from .terminal import OutPath, console, json_result, known_errors
 
 
 def _numbers(text: str | None, what: str) -> tuple[float, ...]:
@@ -83,6 +83,17 @@ def import_command(
         accuracy = "-" if level.accuracy_float is None else f"{level.accuracy_float:.2f}"
         table.add_row(level.name, f"{graph.nnz(k):,}", f"{graph.weight_count:,}", accuracy)
     console.print(table)
+    json_result(
+        {
+            "run": str(out),
+            "levels": [
+                {"name": v.name, "weights": graph.nnz(k), "of": graph.weight_count, "accuracy_float": v.accuracy_float}
+                for k, v in enumerate(graph.levels)
+            ],
+            "notes": list(result.notes),
+            "weight_error": result.weight_error,
+        }
+    )
     for note in result.notes:
         console.print(f"note: {note}", highlight=False)
     console.print(

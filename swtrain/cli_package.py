@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .terminal import OutPath, console, known_errors
+from .terminal import OutPath, console, json_result, known_errors
 
 
 @click.command()
@@ -24,6 +24,9 @@ def package(old: Path, new: Path, out: Path) -> None:
 
     made = make_package(old, new)
     write_atomic(out, made.data)
+    json_result(
+        {"package": str(out), "version": made.version, "bytes": len(made.data), "words": made.words, "runs": made.runs}
+    )
     console.print(
         f"{out}: version {made.version}, {len(made.data):,} bytes, {made.words:,} words in {made.runs:,} runs",
         highlight=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from .terminal import OutPath, bar, console, known_errors, max_step_cycles, weight_bits
+from .terminal import OutPath, bar, console, json_result, known_errors, max_step_cycles, weight_bits
 
 if TYPE_CHECKING:
     from codegen.ir import Graph
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 @weight_bits
 @click.option("--dataset", help="What --weight-bits auto measures [default: the model's].")
 @click.option("--data", help="Folder of its files.")
-@click.option("--json", "as_json", type=OutPath(), help="Write all figures.")
 @known_errors
 def plan(
     run: Path,
@@ -41,10 +39,8 @@ def plan(
     weight_bits: str | None,
     dataset: str | None,
     data: str | None,
-    as_json: Path | None,
 ) -> None:
     """Show, for each layer of RUN, the chosen back end and encoding, the runner-up, and where sparsity pays."""
-    from codegen.files import write_atomic
     from codegen.plans import plan_project
     from codegen.serialize import load_graph
     from codegen.target import load_target
@@ -77,8 +73,7 @@ def plan(
                 show("break-even", i, len(weighted))
                 report["break_even"] += break_evens(plans.graph, node, board)
         console.print(_break_even_table(report["break_even"]))
-    if as_json:
-        write_atomic(as_json, json.dumps(report, indent=1) + "\n")
+    json_result(report)
 
 
 def narrowed(
@@ -135,11 +130,8 @@ def _break_even_table(rows: list[dict[str, Any]]) -> Table:
 @click.option("--out", type=OutPath(), help="Write the board's target.toml with the fitted prices.")
 @click.option("--programs", type=OutPath(), help="Only build the programs into this folder, to flash them on a board.")
 @click.option("--log", "logs", multiple=True, type=click.Path(path_type=Path), help="What a board printed. Repeatable.")
-@click.option("--json", "as_json", type=OutPath(), help="Write prices and the error of each sample.")
 @known_errors
-def calibrate(
-    target: str, out: Path | None, programs: Path | None, logs: tuple[Path, ...], as_json: Path | None
-) -> None:
+def calibrate(target: str, out: Path | None, programs: Path | None, logs: tuple[Path, ...]) -> None:
     """Fit the planner's cost model to layers timed on the simulator, or on a board over UART."""
     import shutil
 
@@ -158,6 +150,7 @@ def calibrate(
                 show("building", i, len(everything))
                 with tempfile.TemporaryDirectory() as scratch:
                     shutil.copy(calibration.link(program, Path(scratch)), programs / f"{program.name}.elf")
+        json_result({"programs": [program.name for program in everything], "folder": str(programs)})
         console.print(f"flash each of {programs}, log its UART (115200 baud) as <program>.log, then: --log FILE ...")
         return
     if logs:
@@ -179,9 +172,8 @@ def calibrate(
     if out:
         text = prices_file(target).read_text()
         write_atomic(out, calibration.with_prices(text, tables))
-    if as_json:
-        found = [{"sample": s.name, "cycles": s.cycles, "error": e} for s, e in zip(samples, fit.errors, strict=True)]
-        write_atomic(as_json, json.dumps({"prices": dict(fit.prices), "samples": found}, indent=1) + "\n")
+    found = [{"sample": s.name, "cycles": s.cycles, "error": e} for s, e in zip(samples, fit.errors, strict=True)]
+    json_result({"prices": dict(fit.prices), "samples": found})
 
 
 def _fit_table(before: Any, after: Any) -> Table:

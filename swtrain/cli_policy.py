@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from .errors import ConfigError
-from .terminal import console, known_errors
+from .terminal import console, json_result, known_errors
 
 
 @click.command()
@@ -50,6 +50,9 @@ def policy(project: Path, report: Path, capacitor: float, v_off: float, v_max: f
         cost = "not used" if its == NEVER else f"{its / 256:.2f}"
         figures = (f"{level.accuracy:.2f}", f"{level.energy_j * 1e6:.1f}", f"{level.latency_s * 1e3:.1f}", volts, cost)
         table.add_row(level.name, *figures)
+    json_result(
+        {"policy": str(project / "policy.c"), "store_j": store.full_j, "prices": dict(zip(names, price, strict=True))}
+    )
     console.print(table)
     console.print(f"{project / 'policy.c'}; next: swtrain build {project} --main YOUR_MAIN.c", highlight=False)
 

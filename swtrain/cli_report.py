@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .terminal import OutPath, console, known_errors
+from .terminal import OutPath, console, json_result, known_errors
 
 
 @click.command()
@@ -22,6 +22,7 @@ def report(folder: Path, out: Path | None) -> None:
 
     page = out or folder / PAGE
     written = write_page(folder, page)
+    json_result({"page": str(page), "figures": [str(path) for path in written[1:]]})
     console.print(f"{page} ({page.stat().st_size / 1024:,.0f} KB), {len(written) - 1} pictures", highlight=False)
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from .terminal import OutPath, bar, bar_after, console, fail, known_errors
+from .terminal import STDOUT, OutPath, bar, bar_after, console, fail, known_errors, only_json
 
 
 @click.command("sim")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--inputs", default=100, show_default=True, help="Test inputs to simulate at every level.")
-@click.option("--json", "json_file", type=OutPath(), help="Write the report, and a picture beside it.")
+@click.option("--json", "json_file", type=OutPath(), help="Write the report, and a picture beside it; - prints it.")
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
 @click.option("--toolchain", default="zig", show_default=True, help="Whose ELF: zig or gcc.")
@@ -72,7 +72,10 @@ def sim_command(
     graph = read_project(project).graph
     names = [level.name for level in graph.levels]
     wanted = [parse_limit(field, text, names) for field, texts in limits.items() for text in texts]
-    if json_file is not None:
+    to_stdout = json_file == STDOUT
+    if to_stdout:
+        only_json()
+    elif json_file is not None:
         if json_file.suffix == ".png":
             fail(f"--json {json_file} would be overwritten by the picture; give it another ending, such as .json")
         check_writable(json_file)
@@ -88,7 +91,9 @@ def sim_command(
         f"{run['jobs']} processes), every logit equal to the reference",
         highlight=False,
     )
-    if json_file is not None:
+    if to_stdout:
+        click.echo(report.to_json())
+    elif json_file is not None:
         write_atomic(json_file, report.to_json())
         picture(report, json_file.with_suffix(".png"))
         console.print(f"{json_file}, {json_file.with_suffix('.png')}", highlight=False)

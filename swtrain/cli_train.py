@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ import click
 from rich.table import Table
 
 from .errors import ExportError
-from .terminal import OutPath, console, fail, known_errors
+from .terminal import OutPath, console, fail, json_result, known_errors
 
 if TYPE_CHECKING:
+    from codegen.ir import Graph
+
     from .config import TrainConfig
 
 
@@ -48,15 +51,17 @@ def train(
         settings = parse_config({**read_config(out).to_dict(), **given})
 
     settings = resolve(settings, out, resume and not overwrite, ConsoleProgress(console))
-    _train_one(settings, out, resume, overwrite, devices)
+    graphs = {str(out): _train_one(settings, out, resume, overwrite, devices)}
     for k in range(1, seeds):
         another = parse_config({**settings.to_dict(), "seed": (settings.seed + k) % 2**32})
         folder = out / SEEDS / str(another.seed)
-        _train_one(another, folder, resume and (folder / CONFIG).exists(), overwrite, devices)
+        graphs[str(folder)] = _train_one(another, folder, resume and (folder / CONFIG).exists(), overwrite, devices)
+    runs = [{"run": run, "levels": _levels(graph)} for run, graph in graphs.items()]
+    json_result({"runs": runs})
     console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
 
 
-def _train_one(settings: TrainConfig, out: Path, resume: bool, overwrite: bool, devices: int) -> None:
+def _train_one(settings: TrainConfig, out: Path, resume: bool, overwrite: bool, devices: int) -> Graph:
     """Train, export and show the test accuracy of each level."""
     from .export import export_run
     from .progress import ConsoleProgress
@@ -74,6 +79,14 @@ def _train_one(settings: TrainConfig, out: Path, resume: bool, overwrite: bool, 
     for k, level in enumerate(graph.levels):
         table.add_row(level.name, f"{graph.nnz(k):,}", f"{graph.weight_count:,}", f"{level.accuracy_float:.2f}")
     console.print(table)
+    return graph
+
+
+def _levels(graph: Graph) -> list[dict[str, Any]]:
+    return [
+        {"name": v.name, "weights": graph.nnz(k), "of": graph.weight_count, "accuracy_float": v.accuracy_float}
+        for k, v in enumerate(graph.levels)
+    ]
 
 
 @click.command()
@@ -108,6 +121,11 @@ def sweep(config: Path, vary: tuple[str, ...], trials: int, cost: str, out: Path
             str(result.number), *values, f"{result.accuracy:.2f}", f"{result.cost:,.4g}", "yes" if result.front else ""
         )
     console.print(table)
+    found = [
+        {"trial": r.number, "params": r.params, "accuracy": r.accuracy, "cost": r.cost, "front": r.front}
+        for r in results
+    ]
+    json_result({"trials": found, "cost": cost})
     console.print(f"{out / RESULT}; runs of the front in {out / 'trials'}", highlight=False)
 
 
@@ -136,10 +154,13 @@ def test_command(
             raise click.UsageError("--results measures all levels on the data of the training; leave the others out")
         write_table(runs, results)
         pages = results_page(results)
+        json_result({"files": [str(results), *map(str, pages)]})
         console.print(f"{results}, {', '.join(map(str, pages))}", highlight=False)
         return
+    measured = []
     for run in runs:
         levels, reason = measure(run, dataset, data, level, mc_dropout)
+        measured.append({"run": str(run), "levels": [asdict(v) for v in levels], "no_device_figure": reason})
         table = Table(title=str(run))
         for name in ("level", "sparsity %", "as integers %", "float accuracy %", "device accuracy %"):
             table.add_column(name, justify="right")
@@ -155,6 +176,7 @@ def test_command(
         console.print(table)
         if reason:
             console.print(f"no integer figures: {reason}", highlight=False)
+    json_result({"runs": measured})
 
 
 @click.command()
@@ -164,7 +186,9 @@ def plot(run: Path) -> None:
     """Draw the masks of a trained RUN and how much accuracy each layer costs when it alone is cut."""
     from .pictures import pictures
 
-    console.print(", ".join(map(str, pictures(run))), highlight=False)
+    files = [str(path) for path in pictures(run)]
+    json_result({"files": files})
+    console.print(", ".join(files), highlight=False)
 
 
 COMMANDS: tuple[click.Command, ...] = (train, sweep, test_command, plot)

@@ -319,8 +319,9 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _task(folder: str, elf: str, energy: str, level: int, first: int, x: Int16, expected: Int16) -> list[Inference]:
+def _task(folder: str, elf: str, energy: str, level: int, first: int, x: Int16) -> list[Inference]:
     device = _device(folder, elf, energy)
+    expected = reference.logits(device.project.graph, x, level)
     return [device.infer(first + i, x[i], level, expected[i]) for i in range(len(x))]
 
 
@@ -344,7 +345,6 @@ def simulate(
     """
     graph = read_project(folder).graph
     tasks: list[tuple[int, int]] = [(k, i) for k in range(len(graph.levels)) for i in range(0, len(inputs), chunk)]
-    expected = [reference.logits(graph, inputs, k) for k in range(len(graph.levels))]
     found: list[list[Inference | None]] = [[None] * len(inputs) for _ in graph.levels]
     total = len(inputs) * len(graph.levels)
     for (k, i), known in (journal.read() if journal else {}).items():
@@ -354,10 +354,7 @@ def simulate(
     done = sum(r is not None for level in found for r in level)
     pool = ProcessPoolExecutor(jobs or os.cpu_count() or 1, get_context("spawn"), initializer=_end_with_parent)
     try:
-        futures = [
-            pool.submit(_task, str(folder), str(elf), energy, k, i, inputs[i : i + chunk], expected[k][i : i + chunk])
-            for k, i in tasks
-        ]
+        futures = [pool.submit(_task, str(folder), str(elf), energy, k, i, inputs[i : i + chunk]) for k, i in tasks]
         slots = dict(zip(futures, tasks, strict=True))
         for future in as_completed(futures):
             level, first = slots[future]

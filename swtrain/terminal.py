@@ -1,10 +1,17 @@
-"""What every command needs of the terminal: consoles, errors as one line, progress bars, checked output paths."""
+"""What every command needs of the terminal: consoles, errors as one line, progress bars, checked output paths.
+
+Every command has `--json`, `--quiet` and `--verbose` (`with_common_options`); it calls `json_result` once, with what
+it found.
+Exit codes: 0 done; 1 a known error, a missed limit; 2 wrong usage; 130 interrupted.
+"""
 
 from __future__ import annotations
 
 import functools
+import json
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -19,6 +26,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH = 120
 """Columns where there is no terminal to ask: a log or a pipe."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of SIGINT."""
+
+_JSON, _QUIET, _VERBOSE = "swtrain.json", "swtrain.quiet", "swtrain.verbose"
+STDOUT = Path("-")
 
 console = Console() if Console().is_terminal else Console(width=WIDTH)
 log = Console(stderr=True)
@@ -41,6 +54,8 @@ def known_errors(command: F) -> F:
         try:
             return command(*args, **kwargs)
         except known as e:
+            if _meta().get(_VERBOSE):
+                traceback.print_exc()
             raise click.ClickException(" ".join(str(e).split())) from e
         except ModuleNotFoundError as e:
             if e.name != "torch":
@@ -48,7 +63,8 @@ def known_errors(command: F) -> F:
             fail(f"{e.name} is not installed; training needs it: pip install -c constraints.txt 'swtrain[train]'")
         except KeyboardInterrupt:
             resume = "; go on with --resume" if command.__name__ == "train" else "; run the command again"
-            fail(f"interrupted, nothing is half-written{resume}")
+            click.echo(f"Error: interrupted, nothing is half-written{resume}", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
     return run  # type: ignore[return-value]
 
@@ -56,6 +72,97 @@ def known_errors(command: F) -> F:
 def fail(message: str) -> NoReturn:
     """End the command with one line and exit 1."""
     raise click.ClickException(message)
+
+
+# --- options that all commands have
+
+
+def _meta() -> dict[str, Any]:
+    context = click.get_current_context(silent=True)
+    return {} if context is None else context.meta
+
+
+def json_result(data: Mapping[str, Any] | Sequence[Any]) -> None:
+    """What the command found, for `--json`: into the file, or alone on stdout."""
+    target = _meta().get(_JSON)
+    if target is None:
+        return
+    text = json.dumps(data, indent=1, default=str)
+    if target == STDOUT:
+        click.echo(text)
+        return
+    from codegen.files import write_atomic
+
+    write_atomic(target, text + "\n")
+
+
+def verbose() -> bool:
+    """Was `--verbose` given?"""
+    return bool(_meta().get(_VERBOSE))
+
+
+def _silence(context: click.Context, *consoles: Console) -> None:
+    """Let consoles be quiet until the command has ended."""
+    for each in consoles:
+        if not each.quiet:
+            each.quiet = True
+            context.call_on_close(functools.partial(setattr, each, "quiet", False))
+
+
+def only_json() -> None:
+    """From now on nothing but JSON goes to stdout."""
+    _silence(click.get_current_context(), console)
+
+
+def _take_json(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        context.meta[_JSON] = value
+        if value == STDOUT:
+            _silence(context, console)
+
+
+def _take_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        _exclusive(context, _QUIET)
+        _silence(context, console, log)
+
+
+def _take_verbose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        _exclusive(context, _VERBOSE)
+
+
+def _exclusive(context: click.Context, name: str) -> None:
+    context.meta[name] = True
+    if context.meta.get(_QUIET) and context.meta.get(_VERBOSE):
+        raise click.UsageError("--quiet and --verbose exclude each other")
+
+
+def with_common_options(command: click.Command) -> click.Command:
+    """Give a command `--json`, unless it has its own, `--quiet` and `--verbose`."""
+    if not any("--json" in parameter.opts for parameter in command.params):
+        command.params.append(
+            click.Option(
+                ["--json"],
+                type=OutPath(),
+                expose_value=False,
+                is_eager=True,
+                callback=_take_json,
+                is_flag=False,
+                flag_value=str(STDOUT),
+                metavar="[FILE]",
+                help="Write what was found; without FILE print it, and nothing else.",
+            )
+        )
+    flags = (
+        (["-q", "--quiet"], _take_quiet, "Print errors only."),
+        (["-v", "--verbose"], _take_verbose, "Print more; errors with their traceback."),
+    )
+    for names, callback, text in flags:
+        command.params.append(
+            click.Option(names, is_flag=True, expose_value=False, is_eager=True, callback=callback, help=text)
+        )
+    return command
 
 
 max_step_cycles = click.option(
@@ -79,7 +186,7 @@ def bar_after(seconds: float) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr as soon as the work has taken ``seconds``, fed with (done, total)."""
     began = time.monotonic()
     columns = (TextColumn("simulating"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
-    bar = Progress(*columns, console=log, disable=not log.is_terminal, transient=True)
+    bar = Progress(*columns, console=log, disable=not log.is_terminal or log.quiet, transient=True)
     task = bar.add_task("simulating", total=None)
 
     def show(done: int, total: int) -> None:
@@ -97,7 +204,7 @@ def bar_after(seconds: float) -> Iterator[Callable[[int, int], None]]:
 def bar() -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on stderr, fed with (what, done, total)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=log, disable=not log.is_terminal) as progress:
+    with Progress(*columns, console=log, disable=not log.is_terminal or log.quiet) as progress:
         tasks: dict[str, Any] = {}
 
         def show(what: str, done: int, total: int) -> None:

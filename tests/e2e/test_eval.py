@@ -112,7 +112,7 @@ def test_interrupted_and_in_another_order_the_report_is_the_same(
 
     monkeypatch.setattr(Journal, "add", stop)
     cut = invoke("eval", place / "cut.toml", "--jobs", "2")
-    assert cut.exit_code == 1
+    assert cut.exit_code == 130
     assert "interrupted" in cut.output
     assert not (place / "build" / "cut" / "report.json").exists()
     resumed = invoke("eval", place / "cut.toml", "--jobs", "1")
