@@ -18,7 +18,7 @@ from typing import Any
 from codegen.build import build
 from codegen.emit import read_project
 from codegen.policy import LevelCost, Store, policy_source
-from codegen.target import firmware_dir
+from codegen.target import firmware_dir, load_target
 from sim import EnergyModel, Harvested, Machine, PoweredMachine, Stop
 
 from . import __version__
@@ -55,7 +55,7 @@ def harvest(
         )
     with tempfile.TemporaryDirectory(prefix="swtrain-") as scratch:
         elf = _application(folder, report, supply, Path(scratch))
-        machine = Machine(report.target)
+        machine = Machine(load_target(report.target).device)
         machine.load(elf)
         attach_external(machine, read_project(folder))
     machine.write("app_period_us", struct.pack("<I", min(round(section.period_s * 1e6), 2**32 - 1)))
@@ -113,10 +113,11 @@ def _application(folder: Path, report: Report, supply: Harvested, scratch: Path)
             shutil.copy(path, project)
     (project / "policy.c").write_text(policy_source(costs, table, store, f"swtrain {__version__}"))
     sources = [example / "main.c", example / "sleep.S"]
-    if report.target != "msp430fr5994":
+    device = load_target(report.target).device
+    if device != "msp430fr5994":
         raise ConfigError(
-            f"[harvest] runs the example application, which is written for msp430fr5994, not for {report.target}; "
-            "leave the section out"
+            f"[harvest] runs the example application, which is written for msp430fr5994, not for {device}; leave the "
+            "section out"
         )
     return build(project, out=scratch / "application", application=sources).program
 
