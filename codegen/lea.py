@@ -10,7 +10,7 @@ command, tile and grouping, and the CPU where that is cheaper.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .column import SHIFT, cut_groups
 from .cost import pool_apart
@@ -54,17 +54,18 @@ def plan_lea(
     if "lea_ram" not in target.regions:
         raise TargetError(f"{target.name} has no LEA; use backend cpu")
     offers: dict[str, list[LeaLayer]] = {}
+    price, on_cpu = _price(optimize, target), dict[str, float]()
     for node in graph.nodes:
         if node.params is None:
             continue
-        price = _price(optimize, target)
-        limit = _on_cpu(graph, node, target, optimize)
+        on_cpu[node.name] = _on_cpu(graph, node, target, optimize)
         offers[node.name] = [
             offer
             for offer in sorted(candidates(graph, node, target, overlap), key=price)
-            if backend == "lea" or node.name in required or price(offer) < limit
+            if backend == "lea" or node.name in required or price(offer) < on_cpu[node.name]
         ]
-    return _within_tables(offers, (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2)
+    words = (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2
+    return _within_tables(offers, on_cpu, price, words)
 
 
 def _price(optimize: str, target: TargetSpec) -> Callable[[LeaLayer], float]:
@@ -93,19 +94,33 @@ def candidate_price(graph: Graph, node: Node, lea: LeaLayer | None, target: Targ
     return _price(optimize, target)(lea) if lea is not None else _on_cpu(graph, node, target, optimize)
 
 
-def _within_tables(offers: Mapping[str, list[LeaLayer]], words: int) -> dict[str, LeaLayer]:
-    """The best offer for each node, while all lists of taps fit `words`; the longest list gives way first."""
-    chosen = {name: found[0] for name, found in offers.items() if found}
-    chosen = {name: _cut(choice) for name, choice in chosen.items()}
-    while sum(c.packed.table_words for c in chosen.values()) > words:
-        name = max(chosen, key=lambda n: chosen[n].packed.table_words)
-        most = chosen[name].packed.table_words
-        shorter = next((c for c in map(_cut, offers[name]) if c.packed.table_words < most), None)
-        if shorter:
-            chosen[name] = shorter
-        else:
-            del chosen[name]
-    return chosen
+def _within_tables(
+    offers: Mapping[str, list[LeaLayer]], on_cpu: Mapping[str, float], price: Callable[[LeaLayer], float], words: int
+) -> dict[str, LeaLayer]:
+    """The best offer for each node, while all lists of taps fit `words`.
+
+    Where they do not, offers with shorter lists, or the CPU, replace what that makes dearer by least for each word.
+    """
+    options = {
+        name: [_Option(price(c), cut.packed.table_words, cut) for c in found for cut in (_cut(c),)]
+        + [_Option(on_cpu[name], 0, None)]
+        for name, found in offers.items()
+    }
+    chosen = {name: found[0] for name, found in options.items()}
+    while sum(c.words for c in chosen.values()) > words:
+        shorter = [(name, o) for name, c in chosen.items() for o in options[name] if o.words < c.words]
+        name, other = min(shorter, key=lambda s: (s[1].cost - chosen[s[0]].cost) / (chosen[s[0]].words - s[1].words))
+        chosen[name] = other
+    return {name: c.lea for name, c in chosen.items() if c.lea}
+
+
+@dataclass(frozen=True)
+class _Option:
+    """A way to run a node: what it costs, its words in the tables, and how; `None`: on the CPU."""
+
+    cost: float
+    words: int
+    lea: LeaLayer | None
 
 
 def _cut(choice: LeaLayer) -> LeaLayer:

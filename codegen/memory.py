@@ -8,8 +8,10 @@ it fits. Weights lie in high FRAM, or in external memory with a working buffer t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 
 from .buffers import EXTERNAL, FAR, NEAR, Buffer, Span, border, owners, shape3
@@ -114,26 +116,36 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
                     else _pinned_by(schedule, {name for name in owner if owner[name] == b.name}, target)
                 )
             )
+    @cache
+    def plan(moved: int) -> MemoryPlan:
+        """With so many tensors, the largest first, in high FRAM."""
+        far = {b.name for b in movable[len(movable) - moved :]}
+        return _arrange(graph, schedule, target, [replace(b, arena=FAR if b.name in far else NEAR) for b in wanted])
+
+    def fits(moved: int) -> bool:
+        return low_fram_left(graph, schedule, plan(moved), target) >= 0
+
+    return plan(bisect_left(range(len(movable)), True, key=fits))
+
+
+def _arrange(graph: Graph, schedule: Schedule, target: TargetSpec, wanted: list[Buffer]) -> MemoryPlan:
+    """Offsets in the arenas that `wanted` names, and what follows from them."""
+    owner, room = owners(graph), target.lea_words
     slack = max((KINDS[layer.kind].overrun(graph, layer) for layer in schedule.layers), default=0)
-    room = target.lea_words
+    buffers = {b.name: b for b in _place(wanted)}
+    ends = [max((b.offset + b.words + slack for b in buffers.values() if b.arena == k), default=0) for k in (NEAR, FAR)]
+    staged = frozenset(
+        layer.name
+        for layer in schedule.layers
+        if KINDS[layer.kind].reads_often and buffers[owner[layer.x]].words <= room
+    )
+    words = max((buffers[owner[layer.x]].words for layer in schedule.layers if layer.name in staged), default=1)
+    on_lea = any(layer.lea for layer in schedule.layers)  # all of it: filters stay resident where they fit
     swapped = {b.name: b for b in _place([outside for b in wanted for outside in _waits(b)])}
-    far: set[str] = set()
-    while True:
-        buffers = {b.name: b for b in _place([replace(b, arena=FAR if b.name in far else NEAR) for b in wanted])}
-        ends = [max((b.offset + b.words for b in buffers.values() if b.arena == k), default=0) for k in (NEAR, FAR)]
-        staged = frozenset(
-            layer.name
-            for layer in schedule.layers
-            if KINDS[layer.kind].reads_often and buffers[owner[layer.x]].words <= room
-        )
-        words = max((buffers[owner[layer.x]].words for layer in schedule.layers if layer.name in staged), default=1)
-        on_lea = any(layer.lea for layer in schedule.layers)  # all of it: filters stay resident where they fit
-        sizes = (ends[NEAR] + slack, ends[FAR] + slack if far else 0)
-        lea_words = room if on_lea else words
-        plan = MemoryPlan(buffers, owner, sizes, staged, schedule.taps, lea_words, swapped=swapped)
-        if _low_fram_data(graph, schedule, plan) <= _low_fram_room(target) or not movable:
-            return plan
-        far.add(movable.pop().name)
+    return MemoryPlan(
+        buffers, owner, (max(ends[NEAR], slack), ends[FAR]), staged, schedule.taps, room if on_lea else words,
+        swapped=swapped,
+    )  # fmt: skip
 
 
 def _may_be_far(schedule: Schedule, owner: Mapping[str, str], name: str) -> bool:
