@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Do every stage again, also the unchanged ones.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Compare with this file [default: the config's].")
 @click.option("--update-baseline", is_flag=True, help="Write the baseline instead of comparing with it.")
+@click.option("--page/--no-page", default=True, help="Make report.html and its figures [default: page].")
 @click.option("--junit", type=OutPath(), help="JUnit XML of all checks [default: OUT/junit.xml].")
 @known_errors
 def eval_command(
-    config: Path, jobs: int | None, fresh: bool, baseline: Path | None, update_baseline: bool, junit: Path | None
+    config: Path,
+    jobs: int | None,
+    fresh: bool,
+    baseline: Path | None,
+    update_baseline: bool,
+    page: bool,
+    junit: Path | None,
 ) -> None:
     """Train or import, emit, build and simulate as CONFIG (TOML) says; exit 1 when a limit is missed.
 
@@ -42,7 +49,7 @@ def eval_command(
     target = baseline or (loaded.path(f) if (f := loaded.config.baseline.file) else None)
     if update_baseline and target is None:
         raise click.UsageError("--update-baseline needs --baseline FILE, or baseline.file in the config")
-    settings = Settings(jobs, fresh, baseline, compare=not update_baseline)
+    settings = Settings(jobs, fresh, baseline, compare=not update_baseline, page=page)
     found = evaluate(loaded, settings, lambda text: log.print(text, highlight=False), bar)
     write_atomic(junit or loaded.out / "junit.xml", junit_xml(loaded.name, [check.case() for check in found.checks]))
     json_result({"out": str(loaded.out), **found.to_dict(), "figures": figures(found.report)})

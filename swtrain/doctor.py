@@ -38,6 +38,8 @@ def examine() -> list[Finding]:
             "install Python 3.11 or newer",
         ),
         *(_package(name) for name in PACKAGES),
+        _try("packages", True, _packages, "run `pip install -e .` again"),
+        _try("firmware", True, _firmware, "install swtrain again: its firmware is not there"),
         _try("simulator core", True, _core, "run `pip install -e .` again"),
         _try("zig clang", True, _zig, "pip install ziglang==0.17.0"),
         _try("host C compiler", True, _host, "install gcc or clang (Debian: apt install gcc), or set CC"),
@@ -69,6 +71,31 @@ def _try(what: str, required: bool, probe: Callable[[], str], remedy: str) -> Fi
         return Finding(what, True, required, probe(), remedy)
     except Exception as e:  # whatever is wrong with it, it is not usable
         return Finding(what, False, required, str(e).split("\n")[0] or type(e).__name__, remedy)
+
+
+def _packages() -> str:
+    """Everything that the base installation needs, in the versions that it asks for."""
+    from packaging.requirements import Requirement
+
+    names = []
+    for text in importlib.metadata.requires("swtrain") or []:
+        wanted = Requirement(text)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        have = _version(wanted.name)
+        if not wanted.specifier.contains(have, prereleases=True):
+            raise ImportError(f"{wanted.name} is {have}, needed is {wanted.specifier}")
+        names.append(f"{wanted.name} {have}")
+    return ", ".join(names)
+
+
+def _firmware() -> str:
+    from codegen.target import firmware_dir
+
+    boards = sorted(path.parent.name for path in (firmware_dir() / "boards").glob("*/target.toml"))
+    if not boards:
+        raise FileNotFoundError("no boards")
+    return f"boards {', '.join(boards)}"
 
 
 def _core() -> str:

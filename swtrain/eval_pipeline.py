@@ -79,12 +79,14 @@ class Settings:
         fresh: do all stages, whatever is cached.
         baseline: another file than the config's.
         compare: look at the baseline.
+        page: make the HTML page and its figures.
     """
 
     jobs: int | None = None
     fresh: bool = False
     baseline: Path | None = None
     compare: bool = True
+    page: bool = True
 
 
 def evaluate(loaded: LoadedEval, settings: Settings, note: Note, bar: Bar) -> Evaluation:
@@ -106,7 +108,8 @@ def evaluate(loaded: LoadedEval, settings: Settings, note: Note, bar: Bar) -> Ev
         checks += check_baseline(report, stored, loaded.config.baseline)
     found = Evaluation(report, checks, cache.ran, cache.skipped)
     write_atomic(loaded.out / EVAL, json.dumps(found.to_dict(), indent=1) + "\n")
-    page_stage(cache)
+    if settings.page:
+        page_stage(cache)
     write_atomic(loaded.out / EVAL, json.dumps(found.to_dict(), indent=1) + "\n")  # the page is a stage as well
     return found
 

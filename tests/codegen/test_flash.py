@@ -262,7 +262,7 @@ def test_ti_flasher_gets_ti_txt(image: Path, programmer: Callable[[str, str], Pa
     folder = programmer("MSP430Flasher", f"/bin/cp image.txt $d\n{FLASHER}echo '* Driver : closed (No error)'")
     assert flash(image, "msp430fr6989") == "model.elf written and verified (MSP430Flasher)"
     arguments = (folder / "MSP430Flasher.args").read_text()
-    assert arguments.split() == "-n MSP430FR6989 -w image.txt -v -z [VCC]".split()
+    assert arguments.split() == ["-n", "MSP430FR6989", "-w", "image.txt", "-v", "-z", "[VCC]"]
     assert (folder / "image.txt").read_text() == "@4400\n63 6F 64 65\nq\n"
 
 

@@ -51,7 +51,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def first(place: Path) -> Result:
-    return invoke("eval", config(place), "--jobs", "1")
+    return evaluate(config(place), "--jobs", "1")
+
+
+def evaluate(*arguments: str | Path) -> Result:
+    """Without the page, which other tests look at."""
+    return invoke("eval", *arguments, "--no-page")
 
 
 def stages(place: Path, name: str = "net") -> dict[str, list[str]]:
@@ -69,7 +74,7 @@ def test_the_whole_pipeline_once_and_not_twice(first: Result, place: Path) -> No
     assert first.exit_code == 0, first.output
     assert stages(place)["stages_run"][:5] == STAGES
     before = (place / "build" / "net" / "report.json").read_bytes()
-    again = invoke("eval", place / "net.toml")
+    again = evaluate(place / "net.toml")
     assert again.exit_code == 0, again.output
     assert stages(place)["stages_run"] == []
     assert (place / "build" / "net" / "report.json").read_bytes() == before
@@ -80,11 +85,11 @@ def test_the_whole_pipeline_once_and_not_twice(first: Result, place: Path) -> No
 
 def test_only_what_a_change_reaches_is_done_again(first: Result, place: Path) -> None:
     assert first.exit_code == 0
-    assert invoke("eval", config(place, inputs=18)).exit_code == 0
+    assert evaluate(config(place, inputs=18)).exit_code == 0
     assert {"model", "project", "build", "details"} <= set(stages(place)["stages_cached"])
     generated = place / "build" / "net" / "project" / "model.c"
     generated.write_text(generated.read_text() + "\n")  # somebody edits an output
-    assert invoke("eval", config(place)).exit_code == 0
+    assert evaluate(config(place)).exit_code == 0
     assert stages(place)["stages_run"][:3] == ["project", "build", "simulate"]  # a new project has no build yet
     assert {"model", "details"} <= set(stages(place)["stages_cached"])
 
@@ -94,7 +99,7 @@ def test_interrupted_and_in_another_order_the_report_is_the_same(
 ) -> None:
     """Two processes, stopped after the first parts; the rest is done by one process."""
     assert first.exit_code == 0
-    assert invoke("eval", config(place)).exit_code == 0
+    assert evaluate(config(place)).exit_code == 0
     expected = result(place)
     shutil.copytree(place / "build" / "net", place / "build" / "cut")
     config(place, name="cut")
@@ -111,11 +116,11 @@ def test_interrupted_and_in_another_order_the_report_is_the_same(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Journal, "add", stop)
-    cut = invoke("eval", place / "cut.toml", "--jobs", "2")
+    cut = evaluate(place / "cut.toml", "--jobs", "2")
     assert cut.exit_code == 130
     assert "interrupted" in cut.output
     assert not (place / "build" / "cut" / "report.json").exists()
-    resumed = invoke("eval", place / "cut.toml", "--jobs", "1")
+    resumed = evaluate(place / "cut.toml", "--jobs", "1")
     assert resumed.exit_code == 0, resumed.output
     assert "16 inferences are done" in resumed.output or "12 inferences are done" in resumed.output
     assert len(parts) == 6  # three parts of 8 inputs at each of two levels, each once
@@ -126,16 +131,16 @@ def test_interrupted_and_in_another_order_the_report_is_the_same(
 def test_missed_limits_exit_1_with_a_table_and_junit(first: Result, place: Path) -> None:
     assert first.exit_code == 0
     extra = '[limits]\nmax_latency_s = 1.0\nmax_fram_bytes = 100\n[limits.level."50"]\nmin_accuracy = 100'
-    missed = invoke("eval", config(place, extra))
+    missed = evaluate(config(place, extra))
     assert missed.exit_code == 1
     assert "2 of 4 checks failed" in missed.output
     assert "fram_bytes" in missed.output
     root = ElementTree.parse(place / "build" / "net" / "junit.xml").getroot()
     assert (root.get("tests"), root.get("failures")) == ("4", "2")
-    held = invoke("eval", config(place, "[limits]\nmax_latency_s = 1.0"), "--junit", place / "j.xml")
+    held = evaluate(config(place, "[limits]\nmax_latency_s = 1.0"), "--junit", place / "j.xml")
     assert held.exit_code == 0
     assert ElementTree.parse(place / "j.xml").getroot().get("failures") == "0"
-    unknown = invoke("eval", config(place, '[limits.level."30"]\nmin_accuracy = 1'))
+    unknown = evaluate(config(place, '[limits.level."30"]\nmin_accuracy = 1'))
     assert unknown.exit_code == 1
     assert "no level '30'; there are 50, 0" in unknown.output
 
@@ -143,18 +148,18 @@ def test_missed_limits_exit_1_with_a_table_and_junit(first: Result, place: Path)
 def test_a_regression_against_the_baseline_fails(first: Result, place: Path) -> None:
     assert first.exit_code == 0
     file = config(place, '[baseline]\nfile = "baseline.json"')
-    assert "--update-baseline" in invoke("eval", file).output
-    assert invoke("eval", file, "--update-baseline").exit_code == 0
-    assert invoke("eval", file).exit_code == 0
+    assert "--update-baseline" in evaluate(file).output
+    assert evaluate(file, "--update-baseline").exit_code == 0
+    assert evaluate(file).exit_code == 0
     stored = json.loads((place / "baseline.json").read_text())
     stored["figures"]["level 0"]["cycles"] /= 1.05
     stored["figures"]["program"]["code_bytes"] -= 2
     (place / "other.json").write_text(json.dumps(stored))
-    worse = invoke("eval", file, "--baseline", place / "other.json")
+    worse = evaluate(file, "--baseline", place / "other.json")
     assert worse.exit_code == 1
     assert "2 of " in worse.output
     assert "code_bytes" in worse.output
-    assert invoke("eval", config(place), "--update-baseline").exit_code == 2
+    assert evaluate(config(place), "--update-baseline").exit_code == 2
 
 
 def test_inputs_of_the_wrong_shape_are_one_sentence(first: Result, place: Path) -> None:
