@@ -195,7 +195,7 @@ def _sources(
     if (project.folder / "policy.c").is_file():  # the linker leaves it out where nothing calls it
         files += [project.folder / "policy.c", root / "src" / "sw_policy.c"]
         files += [board_file(target.name, name) for name in ("supply.c", "supply.S")]
-    return [*files, *own, *_board_sources(project, tool, target)]
+    return list(dict.fromkeys([*files, *own, *_board_sources(project, tool, target)]))
 
 
 def _board_sources(project: ProjectFolder, tool: Toolchain, target: TargetSpec) -> list[Path]:
@@ -313,8 +313,23 @@ def _loaders(project: ProjectFolder, tool: Toolchain, target: TargetSpec, scratc
     return build_loaders(content, target, sources, scratch, link)
 
 
-def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
-    """The finished build of a project.
+MONITOR = "monitor"
+"""Sub-folder of the program that `swtrain monitor` talks to."""
+
+
+def build_monitor(folder: Path, toolchain_name: str | None = None) -> Built:
+    """Build the project in `folder` as the program that answers requests over UART, into `folder/monitor`.
+
+    Raises:
+        GraphFileError, ToolchainError, DoesNotFit, OutputError, TargetError.
+    """
+    board = read_project(folder).manifest["target"]
+    sources = [board_file(board, name) for name in ("monitor.c", "monitor_timer.S")]
+    return build(folder, toolchain_name, folder / MONITOR, [*sources, firmware_dir() / "src" / "sw_crc.c"])
+
+
+def find_build(folder: Path, toolchain_name: str = "zig", sub_folder: str | None = None) -> Built:
+    """The finished build of a project, in the toolchain's sub-folder or another.
 
     Raises:
         ToolchainError: there is none, or the project was emitted again since.
@@ -329,19 +344,18 @@ def find_build(folder: Path, toolchain_name: str = "zig") -> Built:
         raise ToolchainError(
             f"toolchain {toolchain_name!r} makes no image for a board; choose {' or '.join(TOOLCHAINS[:2])}"
         )
-    stamp_file = folder / toolchain_name / STAMP
-    hint = f"run `swtrain build {folder} --toolchain {toolchain_name}`"
+    home = folder / (sub_folder or toolchain_name)
+    stamp_file = home / STAMP
+    hint = f"run `swtrain build {folder} " + (f"--{sub_folder}`" if sub_folder else f"--toolchain {toolchain_name}`")
     try:
         stamp = json.loads(stamp_file.read_text(encoding="utf-8"))
-        program = folder / toolchain_name / stamp["program"]
+        program = home / stamp["program"]
         digest, sizes = stamp["digest"], dict(stamp["sizes"])
-        loaders = tuple(folder / toolchain_name / str(name) for name in stamp["loaders"])
+        loaders = tuple(home / str(name) for name in stamp["loaders"])
     except (OSError, RecursionError, ValueError, KeyError, TypeError) as e:
-        raise ToolchainError(f"{folder} has no finished {toolchain_name} build; {hint}") from e
+        raise ToolchainError(f"{folder} has no finished {home.name} build; {hint}") from e
     if digest != project.manifest["digest"] or not program.is_file():
-        raise ToolchainError(
-            f"the {toolchain_name} build in {folder} belongs to another version of the project; {hint}"
-        )
+        raise ToolchainError(f"the {home.name} build in {folder} belongs to another version of the project; {hint}")
     return Built(program.parent, program, sizes, loaders)
 
 

@@ -120,6 +120,7 @@ def emit_project(
         "overlap": overlap,
         "generator": f"swtrain {_version()}",
         "digest": digest,
+        "model_id": model_id(digest),
         "layers": [common(emission, layer) | KINDS[layer.kind].context(emission, layer) for layer in schedule.layers],
         "blobs": [blob_context(p, i, plans.images.initial.get(p.node)) for i, p in enumerate(packed.layers.values())],
         "image": image,
@@ -156,6 +157,11 @@ def emit_project(
         manifest["external"] = _external_manifest(image, target, plan)
     files[MANIFEST] = json.dumps(manifest, indent=1) + "\n"
     return CProject(graph, target, packed, schedule, plan, image, plans.images, files)
+
+
+def model_id(digest: str) -> int:
+    """32 bits by which a program on a board says what it was made of."""
+    return int(digest[:8], 16)
 
 
 def write_project(project: CProject, folder: Path) -> None:

@@ -22,7 +22,7 @@ FAILURES = ("error", "fail", "can't", "unable", "mismatch", "out of range", "unk
 HARMLESS = re.compile(r"no error|0 errors|error code 0\b", re.IGNORECASE)
 
 IMAGE = "image"
-"""Stem of the file that a programmer gets. mspdebug 0.22 takes quotes for a part of a name, later ones split at blanks."""
+"""Stem of the file that a programmer gets: mspdebug 0.22 takes quotes for a part of a name, later ones split it."""
 
 
 @dataclass(frozen=True)

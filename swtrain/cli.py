@@ -14,6 +14,7 @@ from . import (
     cli_emit,
     cli_eval,
     cli_import,
+    cli_monitor,
     cli_package,
     cli_plan,
     cli_policy,
@@ -42,6 +43,7 @@ COMMAND_SETS = (
     cli_policy,
     cli_package,
     cli_board,
+    cli_monitor,
     cli_shell,
 )
 for command in (c for module in COMMAND_SETS for c in module.COMMANDS):

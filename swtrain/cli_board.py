@@ -23,19 +23,20 @@ from .terminal import OutPath, console, json_result, known_errors
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="UniFlash's target configuration (.ccxml), for dslite.",
 )
+@click.option("--monitor", is_flag=True, help="The program of `swtrain build PROJECT --monitor`.")
 @known_errors
-def flash(project: Path, toolchain: str, driver: str, config: Path | None) -> None:
+def flash(project: Path, toolchain: str, driver: str, config: Path | None, monitor: bool) -> None:
     """Write a built PROJECT to its board and verify it; its external memory first, if it needs one.
 
     Exit 1 says whether nothing was written, or the board must be flashed again.
     """
-    from codegen.build import find_build
+    from codegen.build import MONITOR, find_build
     from codegen.emit import read_project
     from codegen.flash import fill_external
     from codegen.flash import flash as run_flash
     from codegen.target import load_target
 
-    built = find_build(project, toolchain)
+    built = find_build(project, toolchain, MONITOR if monitor else None)
     device = load_target(read_project(project).manifest["target"]).device
     said = []
     for loader in built.loaders:

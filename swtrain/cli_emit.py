@@ -174,11 +174,20 @@ def emit_c(
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Your own main.c, and further sources. Repeatable. The program appears in PROJECT/application.",
 )
+@click.option("--monitor", is_flag=True, help="The program that `swtrain monitor` talks to, in PROJECT/monitor.")
 @known_errors
-def build(project: Path, toolchain: str | None, application: tuple[Path, ...]) -> None:
+def build(project: Path, toolchain: str | None, application: tuple[Path, ...], monitor: bool) -> None:
     """Compile an emitted PROJECT: ELF, Intel HEX, TI-TXT, map and sizes."""
     from codegen.build import build as run_build
 
+    if monitor:
+        from codegen.build import build_monitor
+
+        if application:
+            fail("--monitor and --main exclude each other")
+        built = build_monitor(project, toolchain)
+        console.print(f"{built.program}; next: swtrain flash {project} --monitor", highlight=False)
+        return
     if application:
         if toolchain == "host":
             fail("--main is for the board; the host program reads inputs from stdin")

@@ -6,6 +6,7 @@
 
 #include "swtrain.h"
 
+#define SW_MODEL_ID 0x04474AC4ul // of graph.json and graph.npz
 #define SW_MODEL_LEVELS 2
 #define SW_MODEL_LEVEL_0 0 // sparsity 90.0 %
 #define SW_MODEL_LEVEL_1 1 // sparsity 89.0 %
