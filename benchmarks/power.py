@@ -34,7 +34,7 @@ from swtrain.interrupt import INFER, SWITCH, Interrupted, Job, some_input
 
 HERE = Path(__file__).parent
 MODEL = HERE.parent / "results" / "models" / "lenet5-column"
-TARGET = load_target("msp430fr5994")
+TARGET, OUTER = load_target("msp430fr5994"), load_target("msp430fr5994-spifram")
 SETS = ("fused", "fused+paper-memory")
 PERIODS = (30_000, 60_000, 120_000, 240_000, 480_000)
 """Cycles from power-up to power failure; boot takes about 8,000 of them."""
@@ -242,7 +242,7 @@ def figures(scratch: Path, failures: int) -> dict[str, Any]:
     bare = Firmware(project, scratch / "bare", "unprotected.c")
     saving = Firmware(project, scratch / "checkpoint", "checkpoint.c")
     imaged = Firmware(images, scratch / "images")
-    outer = Firmware(emit_project(graph, TARGET, switching="image", external="all"), scratch / "external")
+    outer = Firmware(emit_project(graph, OUTER, switching="image", external="all"), scratch / "external")
     mine, other = spent(ours, goal), spent(bare, goal)
     reload = reload_cost(imaged, source)
     runs = [pair for firmware in (ours, imaged, outer) for pair in injected(firmware, failures // 3)]

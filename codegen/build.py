@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .boards import board_file, board_folders
-from .emit import BUILDS, MANIFEST, ProjectFolder, external_content, read_project
+from .emit import BUILDS, EXTERNAL, MANIFEST, ProjectFolder, external_content, read_project
 from .errors import DoesNotFit, OutputError, ToolchainError
 from .files import replace_folder
 from .image import read_segments, region_sizes, to_intel_hex, to_ti_txt
@@ -285,6 +285,8 @@ def build(
             sizes = region_sizes(program, target, project.manifest)
             loaders = _loaders(project, tool, target, Path(scratch))
             files |= {p.name: p.read_bytes() for p in loaders}
+            if (content := external_content(project)) is not None:
+                files[EXTERNAL] = content
             files |= {p.with_suffix(".txt").name: to_ti_txt(read_segments(p)) for p in loaders}
     stamp = {
         "toolchain": tool.name,

@@ -24,14 +24,14 @@ from .blobs import blob_context, patch_context
 from .boards import board_folders
 from .delta import Images
 from .errors import GraphFileError
-from .external import ExternalImage
+from .external import FILE, ExternalImage
 from .files import replace_folder
 from .image import Segment, to_intel_hex
 from .ir import Graph
 from .layers import KINDS, LOAD, Emission, common
 from .memory import MemoryPlan
 from .packing import PackedModel
-from .plans import Plans, plan_project
+from .plans import MARK_BYTES, Plans, plan_project
 from .serialize import graph_arrays, graph_to_dict, load_graph, npz_bytes
 from .target import TargetSpec
 from .tiling import Schedule
@@ -40,14 +40,15 @@ MANIFEST = "project.json"
 FORMAT = 1
 ARENAS = ("sw_arena", "sw_far_arena")
 """Symbols of `buffers.NEAR` and `buffers.FAR`."""
-EXTERNAL = "weights_external.bin"
-"""What the external memory must hold."""
+EXTERNAL = FILE
 EXTERNAL_BOARD = ("external.c", "external_dma.S")
 """The board's driver of external memory."""
 RUNTIME = ("src/sw_run.c", "src/sw_handover.c")
 """Firmware of every model."""
-UPDATE = ("src/sw_update.c", "src/sw_crc.c")
+UPDATE = ("src/sw_update.c", "src/sw_crc.c", "src/sw_staging.c")
 """What replaces weights in the field."""
+UPDATE_EXTERNAL = ("src/sw_update.c", "src/sw_crc.c", "src/sw_staging_external.c", "src/sw_external.c")
+"""The same where external memory has to do with it."""
 READY: tuple[tuple[str, Callable[[Plans], bool]], ...] = (
     ("sw_update_finish", lambda p: p.staging > 0),
     ("sw_external_check", lambda p: p.image is not None and bool(p.image.blobs or p.memory.swapped)),
@@ -128,16 +129,19 @@ def emit_project(
         "patches": patch_context(plans.images),
         "blob_index": {name: i for i, name in enumerate(packed.layers)},
         "staging": plans.staging,
+        "staging_at": image.staging + MARK_BYTES if image and plans.beside.staging_outside else None,
+        "updates_outside": plans.updates_outside,
         "model_version": model_version,
         "ready": [name for name, used in READY if used(plans)],
         "sources": _collect(
-            [*RUNTIME, *_switch_sources(plans.images), *(UPDATE if plans.staging else [])],
+            [*RUNTIME, *_switch_sources(plans.images), *_update_sources(plans)],
             (KINDS[layer.kind].sources for layer in schedule.layers),
         ),
         "kernels": _collect(
             [
                 *(["sw_patch_s16_cpu"] if plans.images.initial else []),
-                *(["sw_copy_rows_s16_dma", "sw_load_u16"] if plans.staging else []),
+                *(["sw_copy_rows_s16_dma"] if plans.staging else []),
+                *(["sw_load_u8"] if plans.updates_outside else []),
             ],
             (KINDS[layer.kind].kernels_of(layer) for layer in schedule.layers),
         ),
@@ -294,6 +298,12 @@ def environment() -> jinja2.Environment:
     )
     environment.filters["comment"] = _comment
     return environment
+
+
+def _update_sources(plans: Plans) -> tuple[str, ...]:
+    if not plans.staging:
+        return ()
+    return UPDATE_EXTERNAL if plans.updates_outside else UPDATE
 
 
 def _switch_sources(images: Images) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ from .errors import DoesNotFit
 from .packing import Packed
 from .target import ExternalMemory, TargetSpec
 
+FILE = "weights_external.bin"
+"""What the external memory must hold."""
+
 MAGIC, VERSION = b"SWXF", 1
 HEADER_BYTES, ENTRY_BYTES, RUN_BYTES = 32, 8, 4
 RUNS_AT_ONCE = 12
@@ -73,7 +76,7 @@ class ExternalImage:
         blobs: by node.
         data: header, blobs and their lists of runs, weights of patches.
         patches: address of the weights of patches; the end of the data if there are none.
-        staging: address of the room for packages, even, behind the data.
+        staging: address of the mark and the room for packages, even, behind the data.
         end: of that room, even; activations may lie behind it.
     """
 

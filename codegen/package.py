@@ -2,13 +2,13 @@
 
 In: the ELF that runs on the device and the ELF of the new weights, of the same program. Out: runs of words to replace.
 The device takes a package only if it was made for the very program that it runs (`stamp`) and has a higher version.
+What external memory must hold counts, too; `build` puts it beside the ELF.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from .errors import DoesNotFit, ToolchainError
+from .external import FILE
 from .image import read_segments
 from .ops import Array
 
@@ -25,10 +26,17 @@ HEADER_BYTES, RUN_HEADER_BYTES, RUN_WORDS, BLOCK_BYTES = 32, 6, 64, 128
 GAP_WORDS = RUN_HEADER_BYTES // 2
 """Equal words between two runs that cost no more than the header of another run."""
 
+MAX_RUNS = 0x3FFF
+"""The device counts four steps for each in 16 bits."""
+
+OUTSIDE = 1 << 31
+"""Added to addresses of external memory."""
+
 TABLE_BYTES = 4096
 """Beside weights: biases, bounds, taps and counts that a new set may change."""
 
 VERSION, DIGEST, ROOM = "sw_model_version", "sw_model_digest", "sw_staging_bytes"
+HEADER = "sw_external_header"
 
 
 def whole_set(weight_bytes: int) -> int:
@@ -74,7 +82,7 @@ def make_package(old: Path, new: Path) -> Package:
         ToolchainError: another program (code, layout), no updates planned, or not a higher version.
         DoesNotFit: more than the device has room for.
     """
-    before, after = _loaded(old), _loaded(new)
+    before, after = (_loaded(p) | _outside(p) for p in (old, new))
     symbols = _symbols(old), _symbols(new)
     for path, found in zip((old, new), symbols, strict=True):
         if DIGEST not in found:
@@ -91,6 +99,8 @@ def make_package(old: Path, new: Path) -> Package:
     a, b = (np.array([m[at] for at in sorted(m)], np.uint16) for m in (before, after))
     addresses = np.array(sorted(before), np.int64)
     runs = _runs(addresses, np.flatnonzero(a != b))
+    if len(runs) > MAX_RUNS:
+        raise DoesNotFit(f"the package has {len(runs):,} runs, a device takes {MAX_RUNS:,}; change fewer weights")
     payload = b"".join(
         struct.pack("<IH", int(addresses[first]), end - first) + b[first:end].astype("<u2").tobytes()
         for first, end in runs
@@ -119,7 +129,7 @@ def _runs(addresses: Array, differing: Array) -> list[tuple[int, int]]:
     return runs
 
 
-def _loaded(program: Path) -> Mapping[int, int]:
+def _loaded(program: Path) -> dict[int, int]:
     """Every word of FRAM that the program sets, by address."""
     words: dict[int, int] = {}
     for s in read_segments(program):
@@ -128,6 +138,25 @@ def _loaded(program: Path) -> Mapping[int, int]:
         data = s.data + b"\0" * (len(s.data) % 2)
         words |= zip(range(s.address, s.address + len(data), 2), np.frombuffer(data, "<u2").tolist(), strict=True)
     return words
+
+
+def _outside(program: Path) -> dict[int, int]:
+    """Every word of external memory that belongs to the program, by address.
+
+    Raises:
+        ToolchainError: the file is missing or belongs to another program.
+    """
+    if HEADER not in (found := _symbols(program)):
+        return {}
+    path, place = program.parent / FILE, found[HEADER][1]
+    try:
+        data = path.read_bytes()
+    except OSError as e:
+        raise ToolchainError(f"{path} can't be read ({e.strerror}); build the project again") from e
+    if data[:HEADER_BYTES] != program.read_bytes()[place : place + HEADER_BYTES]:
+        raise ToolchainError(f"{path} does not belong to {program.name}; build the project again")
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), "<u2").tolist()
+    return dict(zip(range(OUTSIDE, OUTSIDE + len(data), 2), words, strict=True))
 
 
 def _code(program: Path) -> list[bytes]:

@@ -16,13 +16,16 @@ from .lea import plan_lea
 from .lint import lint_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
 from .near import place_near
-from .package import whole_set
+from .package import HEADER_BYTES, whole_set
 from .packing import PackedModel, is_near, pack_weights
 from .passes import fuse_clips
 from .spill import choose_external
 from .swaps import fit_tensors
 from .target import TargetSpec
 from .tiling import Schedule, plan_schedule
+
+MARK_BYTES = HEADER_BYTES
+"""Header of the package that external memory has to do with, before the room for packages."""
 
 _ROUNDS = 4
 """Of placing weights: two suffice unless activations move."""
@@ -57,6 +60,12 @@ class Plans:
     def staging(self) -> int:
         """Bytes in which packages arrive, 0 for a model without updates."""
         return self.beside.staging
+
+    @property
+    def updates_outside(self) -> bool:
+        """True if a package is staged in external memory or replaces weights there."""
+        image = self.image
+        return self.staging > 0 and image is not None and bool(image.blobs or self.beside.outside)
 
     def work(self, level: int) -> list[Work]:
         """Primitives of each layer at `level`."""
@@ -172,5 +181,6 @@ def _external_image(
     assert target.external is not None
     contents = {n: (packed.layers[n], blob_bytes(packed.layers[n])) for n in names}
     patches = beside.images.weights if beside.images.outside else b""
-    staging = beside.staging if beside.staging_outside else 0
+    staging = MARK_BYTES if beside.staging else 0
+    staging += beside.staging if beside.staging_outside else 0
     return beside, build_image(contents, levels, target, target.external, patches, staging)

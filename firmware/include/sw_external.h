@@ -20,6 +20,10 @@ extern const uint8_t sw_external_header[SW_EXTERNAL_HEADER_BYTES];
 // reboot.
 int sw_external_check(void);
 
+// SW_OK if SW_EXTERNAL_HEADER_BYTES of external memory equal `bytes`, else SW_ERR_EXTERNAL. Looks several
+// times.
+int sw_external_holds(uint32_t address, const uint8_t *bytes);
+
 // The board's part. Copies `bytes` >= 1 between `address` of the external memory and memory of the MCU. The
 // CPU sleeps meanwhile.
 void sw_external_read(sw_addr_t to, uint32_t address, uint16_t bytes);

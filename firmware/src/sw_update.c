@@ -5,14 +5,16 @@
 // before anyone computes. A run goes in three recorded steps, none of which writes what it reads: the old
 // words into `aside`, the new ones to their place, the old ones to where the new ones were staged. So the
 // staging area holds the old model afterwards, and going back is the same exchange.
-#include "sw_update.h"
+//
+// Runs are gone through twice, to check and to exchange them, and each time a reboot goes on where `recorded`
+// says: however many there are, a small energy buffer gets to the end.
 #include "sw_crc.h"
 #include "sw_handover.h"
-#include "sw_kernels.h"
+#include "sw_staging.h"
 
 #include <stddef.h>
 
-enum { EMPTY = 0, NEW = 1, OLD = 2, RUN_WORDS = 64, RUN_HEADER = 6 };
+enum { EMPTY = 0, NEW = 1, OLD = 2, RUN_WORDS = 64, RUN_HEADER = 6, STEPS = 4, MOST_RUNS = 0x3FFF };
 #define SIGNATURES 0xFF80ul // JTAG and BSL signatures and vectors: never written
 #define HIGH 0x10000ul
 
@@ -32,13 +34,9 @@ static SW_NVM header_t package = {{0}, 0, 0, 0, 0, 0, 0, 0, 0, 0};
 static SW_NVM uint32_t sums[2] = {0, 0}; // CRC of what is received, by the parity of the number of blocks
 static SW_NVM uint16_t staged = EMPTY;   // what the staging area holds in whole
 static SW_NVM uint16_t swapping = 0;     // what it will hold when the exchange under way is done, 0 = none
-static SW_NVM uint16_t swapped = 0;      // recorded steps of that exchange
+static SW_NVM uint16_t recorded = 0;     // STEPS of each run of that exchange; before, runs that are checked
+static SW_NVM sw_addr_t runs_at[2] = {0, 0}; // the run under way, by the parity of its number
 static SW_NVM int16_t aside[RUN_WORDS] = {0};
-
-static void copy(sw_addr_t to, sw_addr_t from, uint16_t words) {
-    sw_rows_t rows = {to, from, words, 1, 0, 0};
-    sw_copy_rows_s16_dma(&rows);
-}
 
 static uint16_t block_count(void) {
     return (uint16_t)((package.bytes + SW_UPDATE_BLOCK_BYTES - 1) / SW_UPDATE_BLOCK_BYTES);
@@ -57,17 +55,25 @@ int sw_update_begin(const uint8_t *bytes) {
     if (!equal(header.magic, magic, 4) || header.format != 1 ||
         header.header_crc != sw_crc32(0, bytes, offsetof(header_t, header_crc)))
         return SW_ERR_PACKAGE;
-    sw_update_finish();
+    int status = sw_update_finish();
+    if (status != SW_OK) return status;
     if (header.version <= sw_model_version) return SW_ERR_VERSION;
     if (header.digest != sw_model_digest) return SW_ERR_MODEL;
-    if (header.bytes == 0 || header.bytes > sw_staging_bytes || header.bytes & 1) return SW_ERR_ROOM;
-    if (staged != OLD && equal(bytes, (const uint8_t *)&package, sizeof package)) return SW_OK;
+    if (header.bytes == 0 || header.bytes > sw_staging_bytes || header.bytes & 1 || header.runs > MOST_RUNS)
+        return SW_ERR_ROOM;
+    if (staged != OLD && equal(bytes, (const uint8_t *)&package, sizeof package) &&
+        sw_staging_check(bytes) == SW_OK)
+        return SW_OK;
     SW_COMMIT(staged, EMPTY);
     SW_COMMIT(sw_update_received, 0);
-    package = header;
     sums[0] = 0;
+    recorded = 0;
+    runs_at[0] = sw_staging;
+    sw_staging_mark(bytes);
     SW_BARRIER();
-    return SW_OK;
+    package = header; // last: who finds it goes on with all of the above
+    SW_BARRIER();
+    return sw_staging_check(bytes);
 }
 
 int sw_update_write(const int16_t *block) {
@@ -76,59 +82,74 @@ int sw_update_write(const int16_t *block) {
     uint32_t at = (uint32_t)number * SW_UPDATE_BLOCK_BYTES;
     uint16_t bytes =
         package.bytes - at < SW_UPDATE_BLOCK_BYTES ? (uint16_t)(package.bytes - at) : SW_UPDATE_BLOCK_BYTES;
-    copy(sw_staging + at, (uintptr_t)block, bytes / 2);
-    sums[(number + 1) & 1] = sw_crc32(sums[number & 1], (const uint8_t *)block, bytes);
+    sw_staging_copy(sw_staging + at, (uintptr_t)block, bytes / 2);
+    sw_staging_copy((uintptr_t)aside, sw_staging + at, bytes / 2); // what has arrived there
+    sums[(number + 1) & 1] = sw_crc32(sums[number & 1], (const uint8_t *)aside, bytes);
     SW_COMMIT(sw_update_received, number + 1);
     return SW_OK;
 }
 
-// A run in the staging area; moves `at` behind it.
+// A run in the staging area.
 typedef struct {
     sw_addr_t place, data;
     uint16_t words;
 } run_t;
 
-static run_t next_run(sw_addr_t *at) {
+// Run `number`, whose address is known; notes that of the next one.
+static run_t run_of(uint16_t number) {
+    uint16_t header[RUN_HEADER / 2];
     run_t run;
-    run.place = sw_load_u16(*at) | (sw_addr_t)sw_load_u16(*at + 2) << 16;
-    run.words = sw_load_u16(*at + 4);
-    run.data = *at + RUN_HEADER;
-    *at = run.data + 2 * (sw_addr_t)run.words;
+    sw_addr_t at = runs_at[number & 1];
+    sw_staging_copy((uintptr_t)header, at, RUN_HEADER / 2);
+    run.place = header[0] | (sw_addr_t)(header[1] & 0x7FFF) << 16;
+    if (header[1] & 0x8000) run.place |= SW_UPDATE_EXTERNAL;
+    run.words = header[2];
+    run.data = at + RUN_HEADER;
+    runs_at[(number + 1) & 1] = run.data + 2 * (sw_addr_t)run.words;
     return run;
 }
 
-// All runs lie in FRAM, outside the signatures and the staging area, and fill the package.
+// It replaces words of FRAM or of the model's external memory, not signatures, vectors or staging area.
+static int is_legal(const run_t *run) {
+    sw_addr_t last = run->place + 2 * (sw_addr_t)run->words;
+    if (run->words == 0 || run->words > RUN_WORDS || run->place & 1) return 0;
+    if (run->place < sw_staging + sw_staging_bytes && last > sw_staging) return 0;
+    if (run->place & SW_UPDATE_EXTERNAL) return last <= (SW_UPDATE_EXTERNAL | sw_staging_outside());
+    return run->place >= HIGH || last <= SIGNATURES;
+}
+
+// All runs are legal and fill the package.
 static int runs_are_legal(void) {
-    sw_addr_t at = sw_staging, end = sw_staging + package.bytes;
-    for (uint16_t i = 0; i < package.runs; i++) {
-        if (at + RUN_HEADER > end) return 0;
-        run_t run = next_run(&at);
-        sw_addr_t last = run.place + 2 * (sw_addr_t)run.words;
-        if (run.words == 0 || run.words > RUN_WORDS || at > end || run.place & 1) return 0;
-        if (run.place < HIGH && last > SIGNATURES) return 0;
-        if (run.place < sw_staging + sw_staging_bytes && last > sw_staging) return 0;
+    sw_addr_t end = sw_staging + package.bytes;
+    for (uint16_t i = recorded; i < package.runs; i++) {
+        if (runs_at[i & 1] + RUN_HEADER > end) return 0;
+        run_t run = run_of(i);
+        if (!is_legal(&run)) return 0;
+        SW_COMMIT(recorded, i + 1);
     }
-    return at == end;
+    return runs_at[package.runs & 1] == end;
 }
 
 static void exchange(const run_t *run, uint16_t step) {
     switch (step) {
-    case 0: copy((uintptr_t)aside, run->place, run->words); break;
-    case 1: copy(run->place, run->data, run->words); break;
-    default: copy(run->data, (uintptr_t)aside, run->words); break;
+    case 0: sw_staging_copy((uintptr_t)aside, run->place, run->words); break;
+    case 1: sw_staging_copy(run->place, run->data, run->words); break;
+    case 2: sw_staging_copy(run->data, (uintptr_t)aside, run->words); break;
+    default: break; // to the next run
     }
 }
 
 int sw_update_finish(void) {
     if (swapping == 0) return SW_OK;
-    sw_addr_t at = sw_staging;
-    uint16_t done = swapped, first = 0; // number of the run's first step
-    for (uint16_t i = 0; i < package.runs; i++, first += 3) {
-        run_t run = next_run(&at);
-        for (; done < first + 3; done++) {
-            exchange(&run, done - first);
-            SW_COMMIT(swapped, done + 1);
-        }
+    int status = sw_staging_check((const uint8_t *)&package);
+    if (status != SW_OK) return status;
+    uint16_t end = STEPS * package.runs;
+    for (uint16_t done = recorded; done < end;) {
+        run_t run = run_of(done / STEPS);
+        do {
+            exchange(&run, done % STEPS);
+            SW_COMMIT(recorded, ++done);
+        } while (done % STEPS);
     }
     SW_COMMIT(staged, swapping);
     SW_COMMIT(swapping, 0);
@@ -138,21 +159,27 @@ int sw_update_finish(void) {
 static int swap_to(uint16_t afterwards) {
     if (sw_state() == SW_RUNNING) return SW_ERR_BUSY;
     int status = sw_switch(0); // packages are made for images of level 0
+    if (status == SW_OK) status = sw_staging_check((const uint8_t *)&package);
     if (status != SW_OK) return status;
-    swapped = 0;
+    recorded = 0;
+    runs_at[0] = sw_staging;
     SW_COMMIT(swapping, afterwards);
     return sw_update_finish();
 }
 
 int sw_update_commit(void) {
-    sw_update_finish();
+    int status = sw_update_finish();
+    if (status != SW_OK) return status;
     if (staged == OLD || sw_update_received == 0 || sw_update_received < block_count()) return SW_ERR_ORDER;
-    if (sums[sw_update_received & 1] != package.crc || !runs_are_legal()) return SW_ERR_CRC;
-    SW_COMMIT(staged, NEW);
+    if (staged == EMPTY) {
+        if (sums[sw_update_received & 1] != package.crc || !runs_are_legal()) return SW_ERR_CRC;
+        SW_COMMIT(staged, NEW);
+    }
     return swap_to(OLD);
 }
 
 int sw_update_rollback(void) {
-    sw_update_finish();
+    int status = sw_update_finish();
+    if (status != SW_OK) return status;
     return staged == OLD ? swap_to(NEW) : SW_ERR_NONE;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,15 @@ def lea_target() -> rig.TargetSpec:
         step_cycles=9000,
         regions={**rig.SPIFRAM.regions, "lea_ram": rig.replace(region, size=2 * 560 + 312)},
     )
+
+
+def other_weights(graph: Graph) -> Graph:
+    """The same masks, all weights of the densest level nearer to 0, other biases."""
+    nodes = []
+    for node in graph.nodes:
+        if node.params is not None:
+            p = node.params
+            weight = (p.weight - np.sign(p.weight) * (np.abs(p.weight) > 1)).astype(np.int16)
+            node = replace(node, params=replace(p, weight=weight, bias=p.bias - np.sign(p.bias)))
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))

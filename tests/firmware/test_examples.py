@@ -88,6 +88,7 @@ def test_sensor_lights_the_led_and_sends_numbered_lines(project: tuple[Path, Gra
 
 
 RUNTIME = ("sw_serve", "sw_run", "sw_handover", "sw_switch_image", "sw_external", "sw_update", "sw_crc")
+RUNTIME += ("sw_patch_weights_external", "sw_staging_external")  # the larger ones of two
 LIMIT_CODE, LIMIT_SRAM = 4096, 200
 
 

@@ -7,7 +7,7 @@ counts at least; the slow suite multiplies the seeds.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,17 @@ INJECTED = {
     "boot": 300, "instructions": 600, "host": 9000,
 }  # fmt: skip
 FAILING = Path("build") / "failing"
+CASES: list[int] = []
+"""What was injected, by those who did."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def count(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Says at the end how many cases there were."""
+    yield
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and CASES:
+        reporter.write_line(f"\n{sum(CASES):,} runs with power failures")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +66,7 @@ def models(zig: Workshop) -> Callable[[str], Interrupted]:
 
 def check(name: str, verdict: powerloss.Verdict, least: int) -> None:
     """No failure; else leave a project behind that `swtrain sim --replay` takes."""
+    CASES.append(verdict.cases)
     if not verdict.ok:
         write_project(MODELS[name](), FAILING / name)
         build(FAILING / name)
@@ -188,6 +200,7 @@ def test_torn_and_reordered_writes(worst: Callable[[str], HostProgram]) -> None:
         assert not failing, f"{name} {job}: {failing[:5]}"
         total += cases
     assert total >= INJECTED["host"]
+    CASES.append(total)
 
 
 # --- first test the testers
@@ -260,9 +273,10 @@ def test_a_broken_variant_is_caught_on_the_host(name: str, tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("name", ["cpu", "lea", "image"])
+@pytest.mark.parametrize("name", ["cpu", "lea", "image", "outside"])
 def test_many_failures_at_any_instruction(models: Callable[[str], Interrupted], name: str, seed: int) -> None:
-    jobs = [Job((0,)), Job((1,)), *([UP, DOWN] if name == "image" else [])]
+    inferences, switches = [Job((0,)), Job((1,))], [UP, DOWN]
+    jobs = {"image": inferences + switches, "outside": switches[:1]}.get(name, inferences)
     for job in jobs:
         check(name, models(name).verify(job, powerloss.random(seed, 3000, "instruction")), 3000)
 
@@ -277,6 +291,7 @@ def test_many_torn_and_reordered_writes(worst: Callable[[str], HostProgram], see
         assert not failing, f"{name} {job}, seed {seed}: {failing[:5]}"
         total += cases
     assert total >= 30_000
+    CASES.append(total)
 
 
 SHIPPED = sorted(p.name for p in (Path(__file__).parents[2] / "results" / "models").glob("*"))
@@ -293,3 +308,4 @@ def test_ten_thousand_failures_of_a_shipped_model(name: str, part: int, zig: Wor
     verdict = device.verify(Job((part % len(project.graph.levels),)), powerloss.random(part, 1000, "instruction"))
     assert verdict.ok, verdict
     assert verdict.cases == 1000
+    CASES.append(verdict.cases)

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rig
 from click.testing import CliRunner
-from intermittent import lea_network, lea_target
+from intermittent import lea_network, lea_target, other_weights
 from rig import ROOT, reference
 from strategies import inputs_for
 
 from codegen.build import build
-from codegen.emit import emit_project, write_project
+from codegen.emit import EXTERNAL, emit_project, write_project
 from codegen.errors import DoesNotFit, ToolchainError
-from codegen.ir import Graph
 from codegen.package import BLOCK_BYTES, HEADER_BYTES, make_package
 from sim import Machine, Stop
 from swtrain.cli import main
 
 APPLICATION = [ROOT / "examples" / "update.c", ROOT / "tests" / "uart" / "uart.c"]
 OK, PACKAGE, MODEL, VERSION, ROOM, ORDER, CRC, NONE = 0, -16, -17, -18, -19, -20, -21, -22
-
-
-def other_weights(graph: Graph) -> Graph:
-    """The same masks, all weights of the densest level nearer to 0, other biases."""
-    nodes = []
-    for node in graph.nodes:
-        if node.params is not None:
-            p = node.params
-            weight = (p.weight - np.sign(p.weight) * (np.abs(p.weight) > 1)).astype(np.int16)
-            node = replace(node, params=replace(p, weight=weight, bias=p.bias - np.sign(p.bias)))
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
+EXTERNAL_GONE = -2
 
 
 class Fleet:
     """Two builds of one model, a package between them, and the logits of both."""
 
-    def __init__(self, folder: Path, switching: str) -> None:
+    def __init__(self, folder: Path, kind: str) -> None:
         graphs = lea_network(), other_weights(lea_network())
         self.elves = []
         for version, graph in enumerate(graphs, 1):
-            project = emit_project(graph, lea_target(), "lea", switching=switching, update=0, model_version=version)
+            project = emit_project(graph, lea_target(), "lea", update=0, model_version=version, **KINDS[kind])
             write_project(project, folder / f"v{version}")
             made = build(folder / f"v{version}", out=folder / f"elf{version}", application=APPLICATION)
             self.elves.append(made.program)
@@ -59,13 +47,32 @@ class Fleet:
     def device(self) -> Machine:
         machine = Machine("msp430fr5994", seed=5)
         machine.load(self.elves[0])
+        memory = self.elves[0].parent / EXTERNAL
+        if memory.is_file():
+            rig.attach_external(machine, memory.read_bytes())
         machine.run("uart_setup", 10_000_000)
         machine.run(max_cycles=1000)
         machine.write("sw_input", self.x.astype("<i2").tobytes())
         return machine
 
 
-@pytest.fixture(scope="module", params=["resident", "image"])
+KINDS: dict[str, dict[str, str]] = {
+    "resident": {"switching": "resident"},
+    "image": {"switching": "image"},
+    "patches outside": {"switching": "image", "external": "all"},
+    "weights outside": {"switching": "resident", "external": "all"},
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "resident",
+        "patches outside",
+        pytest.param("image", marks=pytest.mark.slow),
+        pytest.param("weights outside", marks=pytest.mark.slow),
+    ],
+)
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     return Fleet(tmp_path_factory.mktemp("fleet"), request.param)
 
@@ -106,6 +113,14 @@ def deliver(machine: Machine, package: bytes) -> int:
     answer = send(machine, "C")
     assert answer is not None
     return answer[0]
+
+
+def answer_to(machine: Machine, letter: str) -> int:
+    """Status, however often what was under way when power failed has spoiled the frame."""
+    for _ in range(5):
+        if (answer := send(machine, letter, limit=3_000_000)) is not None:
+            return answer[0]
+    raise AssertionError("no answer")
 
 
 def infer(machine: Machine) -> bytes:
@@ -200,7 +215,7 @@ def test_power_fails_all_the_time(fleet: Fleet) -> None:
 
 
 def test_every_write_of_the_installation(fleet: Fleet) -> None:
-    """Power after each twentieth FRAM write from the commit on: then an inference, old or new; the same going back."""
+    """Power after each fortieth FRAM write from the commit on: then an inference, old or new; the same going back."""
     machine, package = fleet.device(), fleet.package.data
     assert send(machine, "H", package[:HEADER_BYTES]) == (OK, 0)
     for number in range(blocks(package)):
@@ -214,7 +229,7 @@ def test_every_write_of_the_installation(fleet: Fleet) -> None:
         total = whole.nvm_writes - machine.nvm_writes
         assert total > 500
         found = []
-        for point in range(1, total, 20):
+        for point in range(1, total, 40):
             victim = machine.fork()
             assert victim.run(max_nvm_writes=point) is Stop.NVM_WRITES
             victim.power_cycle()
@@ -227,6 +242,29 @@ def test_every_write_of_the_installation(fleet: Fleet) -> None:
         machine.run(max_cycles=100_000)
 
 
+def test_an_installation_waits_for_its_memory(fleet: Fleet) -> None:
+    """Nothing computes with half a model; with the memory back the installation goes on."""
+    machine, package = fleet.device(), fleet.package.data
+    if not (fleet.elves[0].parent / EXTERNAL).is_file():
+        pytest.skip("a model on the chip alone")
+    assert send(machine, "H", package[:HEADER_BYTES]) == (OK, 0)
+    for number in range(blocks(package)):
+        send(machine, "B", block(package, number))
+    frame = b"C\0"
+    machine.uart_input(frame + struct.pack("<I", zlib.crc32(frame)))
+    machine.run("sw_update_commit", 10_000_000)
+    machine.run(max_nvm_writes=1500)
+    machine.power_cycle()
+    size = rig.SPIFRAM.external.size if rig.SPIFRAM.external else 0
+    memory = machine.spi_fram_read(0, size)
+    machine.spi_fram_write(0, bytes(size))
+    for letter in ("I", "R", "C"):
+        assert answer_to(machine, letter) == EXTERNAL_GONE
+    machine.spi_fram_write(0, memory)
+    assert infer(machine) == fleet.logits[1]
+
+
+@pytest.mark.parametrize("fleet", ["resident"], indirect=True)
 def test_packages_are_for_one_program(fleet: Fleet, tmp_path: Path) -> None:
     old, new = fleet.elves
     with pytest.raises(ToolchainError, match="higher --model-version"):
@@ -244,6 +282,17 @@ def test_packages_are_for_one_program(fleet: Fleet, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert (tmp_path / "new.swup").read_bytes() == fleet.package.data
     shutil.rmtree(tmp_path)
+
+
+def test_staging_goes_out_where_the_chip_is_full() -> None:
+    """150,000 B do not fit beside LeNet-5; as much as the external memory has does not fit that."""
+    project = emit_project(rig.lenet(), rig.SPIFRAM, update=150_000)
+    manifest = json.loads(project.files["project.json"])
+    assert manifest["staging_outside"] and project.image is not None and not project.image.blobs
+    assert project.image.end - project.image.staging == 150_000 + HEADER_BYTES
+    assert rig.SPIFRAM.external is not None
+    with pytest.raises(DoesNotFit, match=r"packages [\d,]+ B of external memory, .* \(64 B too many\).*--update"):
+        emit_project(rig.lenet(), rig.SPIFRAM, update=rig.SPIFRAM.external.size)
 
 
 def test_no_room_is_refused_with_the_numbers() -> None:

@@ -32,8 +32,10 @@
 #endif
 #ifdef __MSP430__
 #define ADDRESS .long
+#define EXTERNAL 0x80000000 // SW_UPDATE_EXTERNAL
 #else
 #define ADDRESS .quad
+#define EXTERNAL 0x8000000000000000
 #endif
 
     TABLE
