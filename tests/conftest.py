@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: tests run side by side
+
 
 @pytest.fixture(scope="session")
 def mnist() -> str:

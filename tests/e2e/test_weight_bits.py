@@ -16,11 +16,12 @@ from swtrain.weight_bits import MAX_LOSS, apply_weight_bits
 from .conftest import invoke
 
 
-def test_auto_keeps_accuracy_and_the_device_agrees(run_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", ["fc1=8,fc2=8", pytest.param("auto", marks=pytest.mark.slow)])
+def test_accuracy_is_kept_and_the_device_agrees(bits: str, run_folder: Path, tmp_path: Path) -> None:
     """Every logit of the ELF is compared with the reference of the graph with narrow weights."""
     out = tmp_path / "narrow"
-    said = invoke("emit-c", run_folder, "--out", out, "--weight-bits", "auto").output
-    found = apply_weight_bits(load_graph(run_folder), "auto", load_target("msp430fr5994"))
+    said = invoke("emit-c", run_folder, "--out", out, "--weight-bits", bits).output
+    found = apply_weight_bits(load_graph(run_folder), bits, load_target("msp430fr5994"))
     assert found.nodes
     assert f"weights of 8 bits: {', '.join(found.nodes)}" in " ".join(said.split())
     assert all(before - after <= MAX_LOSS for before, after in zip(found.before, found.after, strict=True))

@@ -21,8 +21,12 @@ def small(**values: object) -> TrainConfig:
     return parse_config(fast | {"levels": [60, 20], "optimizer": "momentum", "lr": {"dense": 0.02}} | values)
 
 
-def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
-    config = small(teacher={"model": "lenet5", "epochs": 1}, distill=0.3, strategy="joint", levels=[60, 40, 20])
+TAUGHT = {"teacher": {"model": "lenet5", "epochs": 1}, "distill": 0.3, "levels": [60, 40, 20]}
+
+
+@pytest.mark.parametrize("teaching", [{}, pytest.param(TAUGHT, marks=pytest.mark.slow)], ids=["alone", "taught"])
+def test_two_processes_take_the_steps_of_one(teaching: dict[str, object], tmp_path: Path) -> None:
+    config = small(strategy="joint", **teaching)
     alone = train(config, tmp_path / "1")
     both = train(config, tmp_path / "2", devices=2)
     both.verify()
@@ -31,7 +35,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
         assert float((alone.level_index[name] == both.level_index[name]).float().mean()) > 0.99
     metrics = [load_run(tmp_path / str(n))[2] for n in (1, 2)]
     assert [m["run"]["devices"] for m in metrics] == [1, 2]
-    assert (tmp_path / "2" / "teacher" / "0" / "model.pt").exists()
+    assert (tmp_path / "2" / "teacher" / "0" / "model.pt").exists() == bool(teaching)
     rows = [(tmp_path / str(n) / "history.csv").read_text().splitlines()[1].split(",") for n in (1, 2)]
     assert float(rows[0][5]) == pytest.approx(float(rows[1][5]), rel=1e-4)  # the loss
 

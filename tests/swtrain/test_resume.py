@@ -84,6 +84,7 @@ def test_a_run_that_lost_only_its_end_finishes(whole: Path, tmp_path: Path) -> N
     assert not (tmp_path / ".checkpoint.pt.left").exists()
 
 
+@pytest.mark.slow  # the tests around it interrupt one process in many places
 def test_a_killed_process_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     def run(*arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen([sys.executable, str(SCRIPT), *arguments], stdout=subprocess.PIPE, text=True)
