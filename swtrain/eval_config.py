@@ -208,6 +208,11 @@ class LoadedEval:
         whole = section.supply.replace(f"csv={section.trace}", f"csv={self.path(section.trace)}")
         return section.model_copy(update={"supply": whole})
 
+    def data(self, name: str) -> str | None:
+        """Folder with the files of the data set that is measured on; None: swtrain looks for them."""
+        given = self.config.simulate.data or self.config.model.data
+        return str(self.path(given)) if given and not name.endswith(".npz") else None
+
     def dataset(self, name: str) -> str:
         """A data set's name; an .npz file as a path."""
         return str(self.path(name)) if name.endswith(".npz") else name

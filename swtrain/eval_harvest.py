@@ -36,6 +36,32 @@ Progress = Callable[[int, int], None]
 """Called with requests that are over, and all."""
 
 
+APPLICATION_DEVICE = "msp430fr5994"
+"""What the example application is written for."""
+
+
+def harvester(section: HarvestSection, target: str) -> Harvested:
+    """The supply of `section`.
+
+    Raises:
+        ConfigError: it is none, no request fits into its time, or the board has no example application.
+    """
+    device = load_target(target).device
+    if device != APPLICATION_DEVICE:
+        raise ConfigError(
+            f"[harvest] runs the example application, which is written for {APPLICATION_DEVICE}, not for {target}; "
+            "leave the section out"
+        )
+    supply = parse_supply(section.supply)
+    if not isinstance(supply, Harvested):
+        raise ConfigError(f"harvest.supply {section.supply}: is no harvester; write harvest:SOURCE,capacitor=F")
+    if section.period_s > section.duration_s:
+        raise ConfigError(
+            f"harvest.period_s {section.period_s:g} is longer than duration_s {section.duration_s:g}: no request"
+        )
+    return supply
+
+
 def harvest(
     folder: Path, report: Report, section: HarvestSection, x: Int16, energy: str, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -45,14 +71,8 @@ def harvest(
         ConfigError: the supply is none, or the board's firmware has no such application.
         CodegenError, SimError: the application can't be built, or fails.
     """
-    supply = parse_supply(section.supply)
-    if not isinstance(supply, Harvested):
-        raise ConfigError(f"harvest.supply {section.supply}: is no harvester; write harvest:SOURCE,capacitor=F")
+    supply = harvester(section, report.target)
     count = math.floor(section.duration_s / section.period_s)
-    if count < 1:
-        raise ConfigError(
-            f"harvest.period_s {section.period_s:g} is longer than duration_s {section.duration_s:g}: no request"
-        )
     with tempfile.TemporaryDirectory(prefix="swtrain-") as scratch:
         elf = _application(folder, report, supply, Path(scratch))
         machine = Machine(load_target(report.target).device)
@@ -113,12 +133,6 @@ def _application(folder: Path, report: Report, supply: Harvested, scratch: Path)
             shutil.copy(path, project)
     (project / "policy.c").write_text(policy_source(costs, table, store, f"swtrain {__version__}"))
     sources = [example / "main.c", example / "sleep.S"]
-    device = load_target(report.target).device
-    if device != "msp430fr5994":
-        raise ConfigError(
-            f"[harvest] runs the example application, which is written for msp430fr5994, not for {device}; leave the "
-            "section out"
-        )
     return build(project, out=scratch / "application", application=sources).program
 
 

@@ -25,6 +25,7 @@ from codegen.files import RECORD, write_atomic
 from codegen.ir import Graph
 from codegen.serialize import load_graph
 from codegen.target import load_target
+from sim import EnergyModel
 
 from .deploy import quantized_inputs
 from .errors import ConfigError
@@ -97,6 +98,7 @@ def evaluate(loaded: LoadedEval, settings: Settings, note: Note, bar: Bar) -> Ev
     """
     baseline = settings.baseline or (loaded.path(b) if (b := loaded.config.baseline.file) else None)
     stored = read_baseline(baseline) if baseline is not None and settings.compare else None
+    check(loaded)
     cache = Cache(loaded.out, settings.fresh)
     run = prepare_model(loaded, cache, note)
     graph = load_graph(run)
@@ -114,6 +116,30 @@ def evaluate(loaded: LoadedEval, settings: Settings, note: Note, bar: Bar) -> Ev
     return found
 
 
+def check(loaded: LoadedEval) -> None:
+    """Find what would stop a late stage before the first one takes its time.
+
+    Raises:
+        ConfigError, DataError, TargetError: board, energy set, harvester or test inputs are wrong.
+    """
+    section, emit = loaded.config.simulate, loaded.config.emit
+    if not load_target(emit.target, emit.max_step_cycles).device:
+        raise ConfigError(f"emit.target {emit.target}: is no MCU that can be simulated; choose a board")
+    try:
+        EnergyModel.load(section.energy if section.energy.isidentifier() else "")
+    except ValueError as error:
+        raise ConfigError(f"simulate.energy {section.energy!r}: {error}") from error
+    if section.dataset is not None:
+        name = loaded.dataset(section.dataset)
+        known = len(dataset_of(name, loaded.data(name)).test)
+        if section.inputs > known:
+            raise ConfigError(f"simulate.inputs {section.inputs}: {section.dataset} has {known} test inputs")
+    if loaded.harvest is not None:
+        from .eval_harvest import harvester
+
+        harvester(loaded.harvest, emit.target)
+
+
 class Pipeline:
     """The stages behind the model."""
 
@@ -127,8 +153,7 @@ class Pipeline:
         name = loaded.dataset(wanted) if wanted else str(graph.meta.get("dataset", ""))
         if not name:
             raise ConfigError(f"{run}: was made without a data set; set simulate.dataset to a name or an .npz file")
-        given = self.config.simulate.data or loaded.config.model.data
-        self.dataset = (name, str(loaded.path(given)) if given and not name.endswith(".npz") else None)
+        self.dataset = (name, loaded.data(name))
 
     def measure(self) -> Report:
         """All stages; the report."""

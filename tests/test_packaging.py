@@ -49,6 +49,8 @@ def test_data_is_inside_and_sources_of_the_core_are_not(wheel: list[str]) -> Non
         "codegen/templates/model.c.j2",
         "sim/data/msp430fr5994.toml",
         "sim/_core.pyi",
+        "swtrain/html/page.css",
+        "swtrain/html/page.html.j2",
         "sim/py.typed",
     ):
         assert name in wheel, name

@@ -52,12 +52,15 @@ def pareto(stored: Stored, what: str) -> Figure:
         if error:
             axes.errorbar(costs[k], accuracies[k], xerr=error, color=colour(k), capsize=3, linewidth=1, zorder=1)
         axes.plot(costs[k], accuracies[k], "o", color=colour(k), markerfacecolor=filled, markersize=8, zorder=2)
-        place = (costs[k], accuracies[k])  # left of the line, which rises
-        axes.annotate(f"{level['name']} %", place, xytext=(-5, 5), textcoords="offset points", ha="right")
+        # left of the line, which rises; a level that is beaten lies right of it
+        offset, side = ((-5, 5), "right") if k in kept else ((5, -11), "left")
+        axes.annotate(
+            f"{level['name']} %", (costs[k], accuracies[k]), xytext=offset, textcoords="offset points", ha=side
+        )
     low, high = min(accuracies), max(accuracies)
     room = max(0.25 * (high - low), 0.2)
     axes.set_ylim(max(0.0, low - room), min(100.0, high) + 1.4 * room)
-    axes.set_xlim(0, 1.12 * max(c * (1 + stored.energy_error(k)) for k, c in enumerate(costs)))
+    axes.set_xlim(0, 1.15 * max(c * (1 + stored.energy_error(k)) for k, c in enumerate(costs)))
     axes.set_xlabel(unit)
     axes.set_ylabel("accuracy, %")
     return figure

@@ -135,7 +135,7 @@ def _layers(stored: Stored) -> Iterator[Plate]:
             f"layers-{'cycles' if what == 'cycles' else 'energy'}",
             title,
             "Below a layer's name: the chosen back end and encoding. The stroke is what the dense layer would cost on "
-            "the LEA, by the cost model; a bar beyond it loses by its sparsity.",
+            "the LEA, by the cost model; a bar beyond it loses by its sparsity." + _left_out(stored, what),
             lambda what=what: figures.layers(stored, what),  # type: ignore[misc]
             ["layer", "back end", "encoding", *(f"{n}, {unit}" for n in stored.names), "dense LEA"],
             rows,
@@ -157,6 +157,12 @@ def _layers(stored: Stored) -> Iterator[Plate]:
             ["layer", *(f"{n}, weights + indices" for n in stored.names), "dense"],
             rows,
         )
+
+
+def _left_out(stored: Stored, what: str) -> str:
+    """A sentence where the figure has not all layers."""
+    shown, every = len(figures.layer_rows(stored, what)), len(stored.levels[0]["layers"])
+    return "" if shown == every else f" Shown are {shown} of {every} layers, the dearest; the table has all."
 
 
 def _memory(stored: Stored) -> Plate:

@@ -12,7 +12,7 @@ from onnx_models import model, rand
 
 from swtrain.datasets import load_dataset
 
-from .conftest import invoke
+from .conftest import QUICK, invoke
 
 STAGES = ["model", "project", "build", "simulate", "details"]
 
@@ -174,3 +174,61 @@ def test_inputs_of_the_wrong_shape_are_one_sentence(first: Result, place: Path) 
     imported = invoke("import", place / "net.onnx", "--dataset", place / "test.npz", "--out", place / "x")
     assert imported.exit_code == 1
     assert "--calibrate FILE.npz" in imported.output
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[simulate]\ninputs = 9999", "simulate.inputs 9999: test.npz has 40 test inputs"),
+        ('[simulate]\nenergy = "foo"', "no energy set 'foo'"),
+        ('[emit]\ntarget = "nope"', "target 'nope' is unknown"),
+        ('[emit]\ntarget = "host"', "no MCU that can be simulated"),
+        ('[harvest]\nsupply = "bench"\nperiod_s = 1\nduration_s = 2', "is no harvester"),
+        ('[harvest]\nsupply = "harvest:power=1,capacitor=1"\nperiod_s = 3\nduration_s = 2', "no request"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_made(place: Path, text: str, message: str) -> None:
+    section = text.replace("[simulate]", '[simulate]\ndataset = "test.npz"')
+    (place / "bad.toml").write_text(f'[model]\nonnx = "net.onnx"\ndataset = "mnist-subset"\n{section}')
+    wrong = evaluate(place / "bad.toml", "--quiet")
+    assert wrong.exit_code == 1
+    assert message in wrong.output
+    assert wrong.output.count("\n") == 1
+    assert not (place / "build" / "bad").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_goes_on_and_another_config_trains_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swtrain.progress import ConsoleProgress
+
+    (tmp_path / "quick.toml").write_text(QUICK)
+    text = (
+        '[model]\ntrain = "quick.toml"\n[model.overrides]\nlevels = [60]\n"epochs.dense" = 2\n[simulate]\ninputs = 2\n'
+    )
+    (tmp_path / "t.toml").write_text(text)
+    epochs: list[str] = []
+    epoch = ConsoleProgress.epoch
+
+    def count(self: ConsoleProgress, label: str, loss: float, accuracies: str) -> None:
+        epoch(self, label, loss, accuracies)
+        epochs.append(label)
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ConsoleProgress, "epoch", count)
+    assert evaluate(tmp_path / "t.toml").exit_code == 130
+    assert evaluate(tmp_path / "t.toml").exit_code == 0
+    assert len(epochs) < 6  # 3 in all, and at most the one that was cut short again
+    resumed = result(tmp_path, "t")
+    epochs.append("no more interruptions")
+    assert evaluate(tmp_path / "t.toml", "--fresh").exit_code == 0
+    assert result(tmp_path, "t") == resumed
+    before = len(epochs)
+    (tmp_path / "t.toml").write_text(text.replace("inputs = 2", "inputs = 3"))
+    assert evaluate(tmp_path / "t.toml").exit_code == 0
+    assert len(epochs) == before
+    (tmp_path / "t.toml").write_text(text.replace("[60]", "[50]"))
+    assert evaluate(tmp_path / "t.toml").exit_code == 0
+    assert len(epochs) > before
