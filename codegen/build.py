@@ -1,8 +1,8 @@
 """Compile an emitted project: ELF, Intel HEX, TI-TXT, map and sizes, or a program for this PC.
 
 Toolchains: `zig` (clang and lld from the `ziglang` package, the default: nothing to install), `gcc`
-(msp430-elf-gcc on PATH), `host` (the C compiler of this machine). Outputs appear in `<project>/<toolchain>/`
-by rename, all or none.
+(msp430-elf-gcc on PATH), `gcc-large` (the same with its large model), `host` (the C compiler of this machine). Outputs
+appear in `<project>/<toolchain>/` by rename, all or none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from .files import replace_folder
 from .image import read_segments, region_sizes, to_intel_hex, to_ti_txt
 from .loader import build_loaders
 from .package import stamp as stamp_program
-from .target import TargetSpec, firmware_dir, load_target
+from .target import DEVICE_TOOLCHAINS, TargetSpec, firmware_dir, load_target
 
 TOOLCHAINS = BUILDS
 STAMP = "build.json"
@@ -71,7 +71,13 @@ def toolchain(name: str, target: TargetSpec) -> Toolchain:
         raise ToolchainError(f"toolchain {name!r} is unknown; choose {', '.join(TOOLCHAINS)}")
     if name != "host" and name not in target.toolchains:
         raise ToolchainError(f"board {target.name} is built by {', '.join(target.toolchains)}, not by {name}")
-    return {"zig": _zig, "gcc": _gcc, "host": _host}[name](target)
+    makers: dict[str, Callable[[TargetSpec], Toolchain]] = {
+        "zig": _zig,
+        "gcc": _gcc,
+        "gcc-large": partial(_gcc, large=True),
+        "host": _host,
+    }
+    return makers[name](target)
 
 
 def _run(command: list[str], what: str, link: bool = False) -> str:
@@ -134,13 +140,14 @@ def _zig(target: TargetSpec) -> Toolchain:
     return Toolchain("zig", (*base, "-Os", *_WARNINGS, *_SECTIONS), tuple(base), link, first)
 
 
-def _gcc(target: TargetSpec) -> Toolchain:
+def _gcc(target: TargetSpec, large: bool = False) -> Toolchain:
     gcc = shutil.which("msp430-elf-gcc")
     if gcc is None:
         raise ToolchainError("msp430-elf-gcc is not on PATH; install TI's MSP430 GCC, or use --toolchain zig")
     first = _run([gcc, "--version"], "msp430-elf-gcc").splitlines()[0]
     # min-pagesize: peripheral registers lie below 4096, which GCC takes for a null pointer otherwise
-    base = [gcc, "-msmall", "-mcpu=msp430x", "-mhwmult=f5series", "-ffreestanding", "--param=min-pagesize=0"]
+    model = "-mlarge" if large else "-msmall"
+    base = [gcc, model, "-mcpu=msp430x", "-mhwmult=f5series", "-ffreestanding", "--param=min-pagesize=0"]
     base += _board_includes(target)
     script = str(board_file(target.name, "link.ld"))
     folders = [o for folder in board_folders(target.name) for o in ("-L", str(folder))]  # for INCLUDE
@@ -158,7 +165,7 @@ def _gcc(target: TargetSpec) -> Toolchain:
         ]
         return [*base, *options, "-o", str(output), *objects, "-lmul_f5", "-lgcc"]
 
-    return Toolchain("gcc", (*base, "-Os", *_WARNINGS, *_SECTIONS), tuple(base), link, first)
+    return Toolchain("gcc-large" if large else "gcc", (*base, "-Os", *_WARNINGS, *_SECTIONS), tuple(base), link, first)
 
 
 def _host(target: TargetSpec) -> Toolchain:
@@ -342,9 +349,9 @@ def find_build(folder: Path, toolchain_name: str = "zig", sub_folder: str | None
             f"{folder} is for this PC, there is no MCU to simulate or to flash; `swtrain build {folder}` makes the "
             "program, `swtrain emit-c --board` takes another board"
         )
-    if toolchain_name not in TOOLCHAINS[:2]:
+    if toolchain_name not in DEVICE_TOOLCHAINS:
         raise ToolchainError(
-            f"toolchain {toolchain_name!r} makes no image for a board; choose {' or '.join(TOOLCHAINS[:2])}"
+            f"toolchain {toolchain_name!r} makes no image for a board; choose {', '.join(DEVICE_TOOLCHAINS)}"
         )
     home = folder / (sub_folder or toolchain_name)
     stamp_file = home / STAMP

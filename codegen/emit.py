@@ -60,7 +60,7 @@ SWITCH = ("src/sw_switch.c",)
 SWITCH_IMAGE = ("src/sw_switch_image.c", "src/sw_patch_weights.c")
 SWITCH_EXTERNAL = ("src/sw_switch_image.c", "src/sw_patch_weights_external.c", "src/sw_external.c")
 """How one with images does: the weights of the patches lie on the chip, or in external memory."""
-BUILDS = ("zig", "gcc", "host")
+BUILDS = ("zig", "gcc", "gcc-large", "host")
 """Sub-folders that `build` makes, one for each toolchain."""
 
 

@@ -116,6 +116,7 @@ def place_tensors(graph: Graph, schedule: Schedule, target: TargetSpec) -> Memor
                     else _pinned_by(schedule, {name for name in owner if owner[name] == b.name}, target)
                 )
             )
+
     @cache
     def plan(moved: int) -> MemoryPlan:
         """With so many tensors, the largest first, in high FRAM."""

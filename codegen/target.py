@@ -66,7 +66,7 @@ class ExternalMemory:
         return self.read_cycles + self.byte_cycles * size
 
 
-DEVICE_TOOLCHAINS = ("zig", "gcc")
+DEVICE_TOOLCHAINS = ("zig", "gcc", "gcc-large")
 """Those that make programs for an MSP430."""
 
 STEP_MARGIN = 1.1

@@ -165,7 +165,7 @@ def emit_c(
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option(
     "--toolchain",
-    help="zig (clang, built in), gcc (msp430-elf-gcc) or host. [default: the board's, zig for an MSP430]",
+    help="zig (clang, built in), gcc (msp430-elf-gcc), gcc-large or host. [default: the board's, zig for an MSP430]",
 )
 @click.option(
     "--main",

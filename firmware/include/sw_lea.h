@@ -14,7 +14,7 @@ extern const uint16_t sw_lea_words;
 // A pointer as the LEA sees it: in units of 32 bits. On a host it counts from sw_lea_ram.
 #ifdef __MSP430__
 #define SW_LEA_POINTER(p) ((uint16_t)(uintptr_t)(p) >> 2)
-#define SW_LEA_ADDRESS(pointer) ((int16_t *)((pointer) << 2))
+#define SW_LEA_ADDRESS(pointer) ((int16_t *)(uintptr_t)((pointer) << 2))
 #else
 #define SW_LEA_POINTER(p) ((uint16_t)(((p) - sw_lea_ram) / 2))
 #define SW_LEA_ADDRESS(pointer) (sw_lea_ram + 2 * (pointer))

@@ -9,6 +9,6 @@
     .endm
 
     RAM_FUNCTION sw_clip_bias_s16_cpu
-    mov 16(r12), r11 // bias
+    mov CLIP_BIAS(r12), r11 // bias
     CLIP_ARGUMENTS
     CLIP_ROWS 1, FETCH

@@ -5,12 +5,12 @@
 
     RAM_FUNCTION sw_conv2d_taps_s16_cpu
     PUSHM_W 7, r10
-    mov @r12+, r4 // x of this window
+    POINTER r12, r4 // x of this window
     mov @r12+, r5 // step
     mov @r12+, r6 // windows left
-    mov @r12+, r7 // taps
+    POINTER r12, r7 // taps
     mov @r12+, r8 // tap_count, then whole blocks of 8
-    mov @r12+, r9 // init
+    POINTER r12, r9 // init
     mov @r12+, r10 // init_step
     mov @r12, r11 // acc
     // The first, partial block is entered so far before its end as tap_count % 8 taps need.

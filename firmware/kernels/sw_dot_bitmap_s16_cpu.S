@@ -8,7 +8,7 @@
     DOT_BEGIN 6
 .Lrun:
     DOT_RUN .Ldone
-    mov 16(r12), r15
+    mov DOT_UNIT(r12), r15
 .Lbyte:
     MOVXP_B r11, r10
     .irp offset, 0, 2, 4, 6, 8, 10, 12, 14

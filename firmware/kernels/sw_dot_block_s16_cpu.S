@@ -22,8 +22,8 @@
     and #15, r9
     jz .Lplaced
 .Lgap:
-    add 16(r12), r14
-    add 16(r12), r14
+    add DOT_UNIT(r12), r14
+    add DOT_UNIT(r12), r14
     dec r9
     jnz .Lgap
 .Lplaced:
@@ -34,12 +34,12 @@
     RRUM_W4 r10
 .Lswapped:
     mov r15, r9
-    sub 16(r12), r15
+    sub DOT_UNIT(r12), r15
     jhs .Lwhole
     clr r15 // the last block of a row is short
     jmp .Lsized
 .Lwhole:
-    mov 16(r12), r9
+    mov DOT_UNIT(r12), r9
 .Lsized:
     // enter the first 8 products so far before their end as r9 % 8 products of 10 bytes need
     mov r9, r4

@@ -9,9 +9,9 @@
     PUSHM_W 4, r10
     MOVA_LOAD 0, r12, r15 // x
     add #4, r12
-    mov @r12+, r14 // taps
+    POINTER r12, r14 // taps
     mov @r12+, r13 // count
-    mov @r12+, r11 // to
+    POINTER r12, r11 // to
     mov @r12+, r9  // width
     mov @r12+, r8  // height
     mov @r12, r7   // pitch

@@ -2,7 +2,7 @@
 // Finds rows in packed weights.
 #include "sw_index.h"
 #include "sw_layers.h"
-#include "sw_unpack.h"
+#include "sw_offsets.h"
 
 #include <stddef.h>
 
@@ -27,13 +27,17 @@ SW_STATIC_ASSERT(unpack_unit, offsetof(sw_unpack_t, unit) == UNPACK_UNIT);
 SW_STATIC_ASSERT(unpack_unit_left, offsetof(sw_unpack_t, unit_left) == UNPACK_UNIT_LEFT);
 SW_STATIC_ASSERT(unpack_patterns, offsetof(sw_unpack_t, patterns) == UNPACK_PATTERNS);
 SW_STATIC_ASSERT(unpack_tap, offsetof(sw_unpack_t, tap) == UNPACK_TAP);
-SW_STATIC_ASSERT(dot, offsetof(sw_dot_t, weights) == 8 && offsetof(sw_dot_t, index) == 12);
-SW_STATIC_ASSERT(dot_unit, offsetof(sw_dot_t, unit) == 16 && offsetof(sw_dot_t, counts) == 18);
-SW_STATIC_ASSERT(dot_runs, offsetof(sw_dot_t, count_bytes) == 22 && offsetof(sw_dot_t, runs) == 24);
+SW_STATIC_ASSERT(dot, offsetof(sw_dot_t, weights) == DOT_WEIGHTS && offsetof(sw_dot_t, index) == DOT_INDEX);
+SW_STATIC_ASSERT(dot_unit, offsetof(sw_dot_t, unit) == DOT_UNIT && offsetof(sw_dot_t, counts) == DOT_COUNTS);
+SW_STATIC_ASSERT(dot_runs,
+                 offsetof(sw_dot_t, count_bytes) == DOT_COUNT_BYTES && offsetof(sw_dot_t, runs) == DOT_RUNS);
 SW_STATIC_ASSERT(packed, offsetof(sw_packed_t, weight_bytes) == 2 && offsetof(sw_packed_t, count_bytes) == 3);
 SW_STATIC_ASSERT(packed_words, offsetof(sw_packed_t, word_shift) == 5 && offsetof(sw_packed_t, cols) == 8);
 SW_STATIC_ASSERT(cursor, offsetof(sw_cursor_t, weights) == 2 && offsetof(sw_cursor_t, counts) == 10);
-SW_STATIC_ASSERT(conv_row, offsetof(sw_conv_row_t, init) == 10 && offsetof(sw_conv_row_t, acc) == 14);
+SW_STATIC_ASSERT(dot_x, offsetof(sw_dot_t, x) == DOT_X && offsetof(sw_dot_t, count) == DOT_COUNT);
+SW_STATIC_ASSERT(clip, offsetof(sw_clip_t, bias) == CLIP_BIAS);
+SW_STATIC_ASSERT(conv_row, offsetof(sw_conv_row_t, init) == 6 + 2 * sizeof(void *) &&
+                               offsetof(sw_conv_row_t, acc) == 8 + 3 * sizeof(void *));
 SW_STATIC_ASSERT(requant, offsetof(sw_requant_t, hi) == 4);
 SW_STATIC_ASSERT(pool, offsetof(sw_pool_t, multiplier) == 16 && offsetof(sw_pool_t, hi) == 22);
 #endif

@@ -25,6 +25,7 @@ GCC = pytest.param(
         pytest.mark.skipif(shutil.which("msp430-elf-gcc") is None, reason="msp430-elf-gcc is not on PATH"),
     ],
 )
+GCC_LARGE = pytest.param("gcc-large", marks=GCC.marks)
 HOST = pytest.param(
     "host",
     marks=pytest.mark.skipif(
@@ -38,7 +39,7 @@ def portable(path: Path) -> bool:
     return path.suffix == ".c" and not board & set(path.relative_to(ROOT).parts)
 
 
-@pytest.mark.parametrize("name", ["zig", GCC, HOST])
+@pytest.mark.parametrize("name", ["zig", GCC, GCC_LARGE, HOST])
 def test_every_firmware_source_compiles_without_a_warning(name: str, tmp_path: Path) -> None:
     tool = toolchain(name, TARGET)
     assert {"-Wall", "-Wextra", "-Werror", "-std=c99", "-pedantic"} <= set(tool.compile)
@@ -51,7 +52,7 @@ def test_every_firmware_source_compiles_without_a_warning(name: str, tmp_path: P
         workshop.compile(source, tmp_path / f"{number}.o", [ROOT / "include", ROOT / "tests" / "uart", tmp_path])
 
 
-@pytest.mark.parametrize("name", ["zig", GCC, HOST])
+@pytest.mark.parametrize("name", ["zig", GCC, GCC_LARGE, HOST])
 def test_models_build_through_the_front_door(name: str, tmp_path: Path) -> None:
     for graph in (tiny(), lenet()):
         folder = tmp_path / graph.name
@@ -64,7 +65,7 @@ def test_models_build_through_the_front_door(name: str, tmp_path: Path) -> None:
             assert_device(graph, built.program, inputs_for(graph, 2, 1))
 
 
-@pytest.mark.parametrize("name", ["zig", GCC])
+@pytest.mark.parametrize("name", ["zig", GCC, GCC_LARGE])
 def test_the_largest_scratch_leaves_the_promised_stack(name: str, tmp_path: Path) -> None:
     """Every kernel, and a filter longer than SRAM holds: the planner's reserve is enough for any model."""
     chain = Chain((110, 4, 4), 0, 15, 2)
@@ -83,7 +84,7 @@ def test_the_largest_scratch_leaves_the_promised_stack(name: str, tmp_path: Path
     assert_device(emitted, program, inputs_for(emitted, 3, 1))
 
 
-@pytest.mark.parametrize("name", [GCC])
+@pytest.mark.parametrize("name", [GCC, GCC_LARGE])
 def test_elf_of_another_compiler_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     workshop = Workshop(tmp_path, name)
     for seed in range(12):

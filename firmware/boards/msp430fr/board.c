@@ -63,9 +63,9 @@ void sw_board_init(void) {
 // The DMA moves a word in 2 cycles, the CPU in 5 or more; setting the DMA up costs about 25.
 void sw_board_copy(int16_t *to, const int16_t *from, uint16_t words) {
     if (words == 0) return;
-    DMACTL0 = 0;             // channel 0: triggered by DMAREQ
-    DMA0SA = (uint16_t)from; // a 16-bit write clears bits 19:16
-    DMA0DA = (uint16_t)to;
+    DMACTL0 = 0;                        // channel 0: triggered by DMAREQ
+    DMA0SA = (uint16_t)(uintptr_t)from; // a 16-bit write clears bits 19:16
+    DMA0DA = (uint16_t)(uintptr_t)to;
     DMA0SZ = words;
     DMA0CTL = DMA_BLOCK; // the CPU stands still until the block is done
     __asm__ volatile("" ::: "memory");

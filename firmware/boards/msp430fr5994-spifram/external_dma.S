@@ -33,6 +33,13 @@
     mov.b \byte, &UCA3TXBUF
     .endm
 
+// Where `bytes` is: behind four registers and the return address.
+#ifdef __MSP430X_LARGE__
+#define BYTES 12
+#else
+#define BYTES 10
+#endif
+
 // void sw_external_read(sw_addr_t to, uint32_t address, uint16_t bytes): r13:r12, r15:r14, stack; about 190 cycles
 // and 8 UCBRW for each byte. The DMA is prepared while the command is on the bus. `to` goes through the stack, the
 // only way to join two registers to 20 bits.
@@ -52,7 +59,7 @@
     MOVA_LOAD 0, r1, r12
     add #4, r1
     MOVA_ABS r12, DMA3DA
-    mov 10(r1), r13
+    mov BYTES(r1), r13
     swpb r14
     SEND r14
     mov r13, &DMA3SZ
