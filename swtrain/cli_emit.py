@@ -63,6 +63,9 @@ from .terminal import OutPath, console, fail, json_result, known_errors, max_ste
 )
 @max_step_cycles
 @weight_bits
+@click.option(
+    "--vendor", is_flag=True, help="A plain folder instead, for TI's IDE with GCC or for make, without Python."
+)
 @click.option("--dataset", help="What --weight-bits auto measures [default: the model's].")
 @click.option("--data", help="Folder of its files.")
 @known_errors
@@ -81,16 +84,19 @@ def emit_c(
     supply: str | None,
     max_step_cycles: int | None,
     weight_bits: str | None,
+    vendor: bool,
     dataset: str | None,
     data: str | None,
 ) -> None:
     """Turn a trained RUN into a C project."""
     from codegen.emit import EXTERNAL, emit_project, write_project
     from codegen.errors import DoesNotFit
+    from codegen.files import replace_folder
     from codegen.memory import planned_bytes
     from codegen.serialize import load_graph
     from codegen.supply import explain, fit_steps, parse_buffer
     from codegen.target import load_target
+    from codegen.vendor import vendor_files
 
     from .cli_plan import narrowed
 
@@ -113,7 +119,10 @@ def emit_c(
         )
     except DoesNotFit as e:
         raise (explain(buffer, board, e) if buffer else e) from e
-    write_project(project, out)
+    if vendor:
+        replace_folder(out, vendor_files(project))
+    else:
+        write_project(project, out)
     count = len(project.graph.levels)
     table = Table(title=f"{project.graph.name} for {target}: bytes read by each level")
     table.add_column("layer")
@@ -158,7 +167,8 @@ def emit_c(
         f"longest step, reboot included: {longest.layer}, {longest.cycles:,.0f} of {planned.step_cycles:,} cycles",
         highlight=False,
     )
-    console.print(f"C project in {out}; next: swtrain build {out}", highlight=False)
+    following = f"make -C {out}, or see {out / 'README.txt'}" if vendor else f"swtrain build {out}"
+    console.print(f"C project in {out}; next: {following}", highlight=False)
 
 
 @click.command()
