@@ -41,9 +41,9 @@ from sim.sources import ConstantPower, PowerLaw, Recorded, RfBursts, SolarDay, S
 from swtrain.deploy import Device
 
 ROOT = Path(__file__).resolve().parent.parent
-APPLICATION = [firmware_dir() / "examples" / "harvest" / name for name in ("main.c", "sleep.S")]
-MODEL = "lenet5-column"
-LEVELS = ("90", "60.24", "40.5")
+APPLICATION = [firmware_dir() / "examples" / "harvest" / name for name in ("main.c", "ready.S")]
+MODEL = "lenet5-extreme"
+LEVELS = ("98", "90", "60")
 BY_POLICY = 0xFFFF
 ENERGY = EnergyModel.load("fused")
 MEAN_W = 1e-3
@@ -229,7 +229,7 @@ def without(graph: Graph, keep: Sequence[str]) -> Graph:
 
 
 def table(
-    model: str, seconds: float, folder: Path, only: str | None = None
+    model: str, seconds: float, folder: Path, only: str | None = None, processes: int | None = None
 ) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """Yields done, all, and the results so far."""
     graph = load_graph(ROOT / "results" / "models" / model)
@@ -240,7 +240,7 @@ def table(
     zero = [[0.0] * len(levels)] * len(levels)
     results: dict[str, Any] = {}
     jobs: dict[Any, tuple[Job, str]] = {}
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(processes) as pool:
         for row in ROWS:
             (folder / "policy.c").write_text(
                 policy_source(levels, zero, Store(row.capacitor_f, V_OFF, V_MAX), "benchmarks")
@@ -284,10 +284,12 @@ def show(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def run(folder: Path, seconds: float, model: str = MODEL, only: str | None = None) -> dict[str, Any]:
+def run(
+    folder: Path, seconds: float, model: str = MODEL, only: str | None = None, processes: int | None = None
+) -> dict[str, Any]:
     """The whole table, with the number of runs on the terminal meanwhile."""
     results: dict[str, Any] = {}
-    for done, count, so_far in table(model, seconds, folder, only):
+    for done, count, so_far in table(model, seconds, folder, only, processes):
         print(f"\r{done} of {count} runs", end="", flush=True)
         results = so_far
     print()
@@ -301,9 +303,10 @@ def main() -> None:
     parser.add_argument("--model", default=MODEL, help="of results/models")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each run")
     parser.add_argument("--trace", help="only this one")
+    parser.add_argument("--jobs", type=int, help="processes; default: one for each core")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        results = run(Path(scratch) / "harvest", options.seconds, options.model, options.trace)
+        results = run(Path(scratch) / "harvest", options.seconds, options.model, options.trace, options.jobs)
     print(show(results))
     write_atomic(options.json, json.dumps({"harvest": results}, indent=1) + "\n")
 

@@ -33,6 +33,9 @@ from .target import DEVICE_TOOLCHAINS, TargetSpec, firmware_dir, load_target
 TOOLCHAINS = BUILDS
 STAMP = "build.json"
 
+SUPPLY = "sw_supply.h"
+"""An application that names it gets what measures the supply and sleeps, with their interrupt routines."""
+
 _WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wno-overlength-strings"]
 _SECTIONS = ["-ffunction-sections", "-fdata-sections"]
 
@@ -201,7 +204,9 @@ def _sources(
     own = application or [root / "src" / "sw_serve.c"]
     if (project.folder / "policy.c").is_file():  # the linker leaves it out where nothing calls it
         files += [project.folder / "policy.c", root / "src" / "sw_policy.c"]
-        files += [board_file(target.name, name) for name in ("supply.c", "supply.S")]
+    if any(SUPPLY in path.read_text(encoding="utf-8", errors="replace") for path in application):
+        files += [root / "src" / "sw_wait_supply.c"]
+        files += [board_file(target.name, name) for name in ("supply.c", "supply.S", "sleep.S")]
     return list(dict.fromkeys([*files, *own, *_board_sources(project, tool, target)]))
 
 

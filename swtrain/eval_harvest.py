@@ -132,7 +132,7 @@ def _application(folder: Path, report: Report, supply: Harvested, scratch: Path)
         if path.is_file():
             shutil.copy(path, project)
     (project / "policy.c").write_text(policy_source(costs, table, store, f"swtrain {__version__}"))
-    sources = [example / "main.c", example / "sleep.S"]
+    sources = [example / "main.c", example / "ready.S"]
     return build(project, out=scratch / "application", application=sources).program
 
 

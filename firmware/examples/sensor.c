@@ -4,10 +4,13 @@
 //
 //     swtrain build build/demo --main firmware/examples/sensor.c --main firmware/tests/uart/uart.c
 //
+// It samples when the supply has START_MV, and sleeps until then: a sample and the radio that a product has
+// instead of the UART want their energy at once, while an inference goes on from wherever power failed.
 // A line may be sent twice, when power fails between sending and releasing; it has the same number then.
 // Registers: msp430fr5994.h v1206.
 #include "../tests/uart/uart.h"
 #include "model.h"
+#include "sw_supply.h"
 
 #define P1OUT (*(volatile uint8_t *)0x0202)
 #define P1DIR (*(volatile uint8_t *)0x0204)
@@ -27,6 +30,8 @@
 #define ADC12SHP 0x0200 // the sampling timer decides
 #define ADC12RES_12 0x0020
 #define ADC12INCH_3 0x0003 // against AVCC
+
+enum { START_MV = 2200, LOOK_TICKS = 943 }; // 0.1 s
 
 const char line_tag[] = "#RES";
 
@@ -64,6 +69,7 @@ int main(void) {
     for (;;) {
         switch (sw_state()) {
         case SW_IDLE:
+            sw_wait_supply(START_MV, LOOK_TICKS, 0);
             sample(sw_input, SW_MODEL_INPUT_WORDS);
             sw_submit();
             break;

@@ -30,7 +30,7 @@ def application(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     result = invoke("policy", project, "--report", report, "--capacitor", str(CAPACITOR))
     assert result.exit_code == 0, result.output
     example = firmware_dir() / "examples" / "harvest"
-    result = invoke("build", project, "--main", example / "main.c", "--main", example / "sleep.S")
+    result = invoke("build", project, "--main", example / "main.c", "--main", example / "ready.S")
     assert result.exit_code == 0, result.output
     energies = [level["energy_j"] for level in json.loads(report.read_text())["levels"]]
     return project, next((project / "application").glob("*.elf")), energies

@@ -2,7 +2,7 @@
 // A sensor announces samples, the device answers each at the level that its energy allows, and sleeps.
 //
 //     swtrain build build/demo --main firmware/examples/harvest/main.c --main
-//     firmware/examples/harvest/sleep.S
+//     firmware/examples/harvest/ready.S
 //
 // P1.4 rises when a sample is ready, port 3 has its number, modulo 256: it tells a new sample from one that
 // was taken before the power failed. A sample that is not answered when the next one comes is dropped. P1.0
@@ -33,7 +33,6 @@
 #define TASSEL_ACLK_CONTINUOUS_CLEAR 0x0124
 
 #define BY_POLICY 0xFFFF
-#define TICK_US 106       // VLO: 9.4 kHz, typical (SLASE54, recalled)
 #define MOST_TICKS 0xF000 // the timer of requests is 16 bits wide
 
 // A fixed level, or BY_POLICY.
@@ -47,9 +46,6 @@ SW_NVM uint16_t app_taken = 0;
 volatile uint16_t app_timed;
 
 static sw_policy_state_t learned;
-
-// LPM3 until READY rises, or `ticks` of ACLK have passed if not 0.
-void app_sleep(uint16_t ticks);
 
 static uint16_t sample(void) {
     return P3IN;
@@ -67,8 +63,9 @@ static uint16_t ticks_since_ready(void) {
 // Time until the next sample replaces this one.
 static uint32_t left_us(void) {
     uint32_t period = app_period_us;
-    if (!app_timed || period == 0 || period >= (uint32_t)MOST_TICKS * TICK_US) return SW_POLICY_NO_DEADLINE;
-    uint32_t gone = (uint32_t)ticks_since_ready() * TICK_US;
+    if (!app_timed || period == 0 || period >= (uint32_t)MOST_TICKS * SW_TICK_US)
+        return SW_POLICY_NO_DEADLINE;
+    uint32_t gone = (uint32_t)ticks_since_ready() * SW_TICK_US;
     return period > gone ? period - gone : 0;
 }
 
@@ -97,7 +94,7 @@ static uint16_t choose(int new, uint16_t *look_again) {
     // A store that is nearly empty has little to lose: work until it is, and the reset at v_on, for which
     // nobody has to stay awake, says when energy has come. The steps that are done stay done.
     if (stored < sw_policy.cost[sw_policy.thrifty].energy_nj / 4) return sw_policy.thrifty;
-    uint32_t ticks = app_period_us / (4 * TICK_US);
+    uint32_t ticks = app_period_us / (4 * SW_TICK_US);
     if (ticks < MOST_TICKS) *look_again = (uint16_t)ticks;
     return level;
 }
@@ -121,7 +118,7 @@ int main(void) {
             uint16_t look_again, level = choose(now != asked, &look_again);
             asked = now;
             if (level == SW_POLICY_WAIT || level == SW_POLICY_LATE) {
-                app_sleep(look_again);
+                sw_board_sleep(look_again, 0);
                 continue;
             }
             sw_cancel(); // an older sample that the power failure kept from its answer
@@ -130,7 +127,7 @@ int main(void) {
             sw_submit(); // a sensor's driver writes sw_input before
             app_taken = now;
         } else if (sw_state() == SW_IDLE) {
-            app_sleep(0);
+            sw_board_sleep(0, 0);
             continue;
         }
         if (sw_infer() != SW_OK) continue;
