@@ -60,8 +60,8 @@ def supply(stored: Stored) -> Figure:
     for name in ("v_on", "v_off"):
         volts.axhline(run[name], color=QUIET, linewidth=0.8, linestyle="--")
         volts.annotate(
-            name.replace("_", " "), (0.995, run[name]), xycoords=("axes fraction", "data"), xytext=(0, 2),
-            textcoords="offset points", ha="right", fontsize=8, color=QUIET,
+            name.replace("_", " "), (1, run[name]), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize=8, color=QUIET,
         )  # fmt: skip
     failures = power_failures(run)
     dark = [(start, end) for state, start, end in run["intervals"] if state != "on"]

@@ -212,7 +212,8 @@ MEASURE = """() => {
       scrolls: !!n.parentElement.closest('.scroll'),
       cut: svg ? Math.max(frame.left - box.left, box.right - frame.right) : 0});
   }
-  return {texts, width: document.documentElement.scrollWidth, window: innerWidth,
+  const spilled = [...document.querySelectorAll('.card')].filter(e => e.scrollWidth > e.clientWidth).length;
+  return {texts, spilled, width: document.documentElement.scrollWidth, window: innerWidth,
     unnamed: [...document.querySelectorAll('svg, [role=region], section')].filter(e =>
       !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')).length}; }"""
 
@@ -250,6 +251,7 @@ def test_in_a_browser(page: Path, browser: Any, width: int, scheme: str, tmp_pat
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert found["width"] <= found["window"]
     assert found["unnamed"] == 0
+    assert found["spilled"] == 0
     assert len(found["texts"]) > 200
     for text in found["texts"]:
         assert text["contrast"] >= 4.5, text
