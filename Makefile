@@ -45,6 +45,7 @@ demo: $(VENV)/.train
 	$(BIN)/swtrain emit-c runs/demo --out build/demo
 	$(BIN)/swtrain build build/demo
 	$(BIN)/swtrain sim build/demo --inputs 100 --json build/demo/report.json
+	$(BIN)/swtrain report build/demo
 
 # the folder is called after the file, for `import`, `emit-c` and `sim` alike
 NAME = $(basename $(notdir $(MODEL)))
@@ -56,6 +57,7 @@ onnx: $(VENV)/.train
 	$(BIN)/swtrain emit-c "runs/$(NAME)" --out "build/$(NAME)"
 	$(BIN)/swtrain build "build/$(NAME)"
 	$(BIN)/swtrain sim "build/$(NAME)" --inputs 100 --json "build/$(NAME)/report.json"
+	$(BIN)/swtrain report "build/$(NAME)"
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from .terminal import OutPath, console, fail, json_result, known_errors, max_step_cycles, weight_bits
+from .terminal import OutPath, board_option, console, fail, json_result, known_errors, max_step_cycles, weight_bits
 
 
 @click.command("emit-c")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", type=OutPath(), required=True, help="Folder of the C project.")
-@click.option("--board", "--target", "target", default="msp430fr5994", show_default=True, help="Board.")
+@board_option
 @click.option(
     "--backend",
     default="auto",

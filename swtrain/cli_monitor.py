@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from .terminal import OutPath, bar, console, fail, known_errors
+from .terminal import bar, console, fail, json_result, known_errors
 
 
 @click.command()
 @click.argument("port")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--inputs", default=20, show_default=True, help="Test inputs to run at every level.")
-@click.option("--json", "json_file", type=OutPath(), help="Write the report.")
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
 @click.option("--toolchain", default="zig", show_default=True, help="Whose ELF is simulated beside: zig or gcc.")
@@ -26,7 +26,6 @@ def monitor(
     port: str,
     project: Path,
     inputs: int,
-    json_file: Path | None,
     dataset: str | None,
     data: str | None,
     toolchain: str,
@@ -39,7 +38,6 @@ def monitor(
     """
     from codegen.build import find_build
     from codegen.emit import read_project
-    from codegen.files import check_writable, write_atomic
 
     from .datasets import load_dataset
     from .deploy import quantized_inputs
@@ -52,8 +50,6 @@ def monitor(
     read = read_project(project)
     names = [level.name for level in read.graph.levels]
     wanted = [parse_limit(field, text, names) for field, texts in limits.items() for text in texts]
-    if json_file is not None:
-        check_writable(json_file)
     find_build(project, toolchain)
     loaded = load_dataset(dataset or str(read.graph.meta.get("dataset", "mnist-subset")), data)
     if not 1 <= inputs <= len(loaded.test):
@@ -72,9 +68,7 @@ def monitor(
         difference = 100 * (found.cycles / expected.cycles - 1)
         table.add_row(found.name, f"{found.cycles:,}", f"{expected.cycles:,}", f"{difference:+.2f}")
     console.print(table)
-    if json_file is not None:
-        write_atomic(json_file, report.to_json())
-        console.print(str(json_file), highlight=False)
+    json_result(json.loads(report.to_json()))
     missed = check_limits(report, wanted)
     if missed:
         fail("; ".join(missed))

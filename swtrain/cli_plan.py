@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.table import Table
 
-from .terminal import OutPath, bar, console, json_result, known_errors, max_step_cycles, weight_bits
+from .terminal import OutPath, bar, board_option, console, json_result, known_errors, max_step_cycles, weight_bits
 
 if TYPE_CHECKING:
     from codegen.ir import Graph
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--board", "--target", "target", default="msp430fr5994", show_default=True, help="Board.")
+@board_option
 @click.option("--optimize", default="latency", show_default=True, type=click.Choice(["latency", "energy", "size"]))
 @click.option("--overlap/--no-overlap", default=True, help="CPU and DMA work while the LEA runs [default: overlap].")
 @click.option("--simulate/--no-simulate", default=True, help="Build and simulate one input beside [default: simulate].")
@@ -126,7 +126,7 @@ def _break_even_table(rows: list[dict[str, Any]]) -> Table:
 
 
 @click.command()
-@click.option("--board", "--target", "target", default="msp430fr5994", show_default=True, help="Board.")
+@board_option
 @click.option("--out", type=OutPath(), help="Write the board's target.toml with the fitted prices.")
 @click.option("--programs", type=OutPath(), help="Only build the programs into this folder, to flash them on a board.")
 @click.option("--log", "logs", multiple=True, type=click.Path(path_type=Path), help="What a board printed. Repeatable.")

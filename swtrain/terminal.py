@@ -74,6 +74,29 @@ def fail(message: str) -> NoReturn:
     raise click.ClickException(message)
 
 
+# --- what the shell offers at a press of tab
+
+
+def boards(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of boards that begin with `incomplete`."""
+    from codegen.target import firmware_dir
+
+    names = sorted(path.parent.name for path in (firmware_dir() / "boards").glob("*/target.toml"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+board_option = click.option(
+    "--board",
+    "--target",
+    "target",
+    default="msp430fr5994",
+    show_default=True,
+    help="Board.",
+    shell_complete=boards,
+)
+"""Option of the commands that plan for a board."""
+
+
 # --- options that all commands have
 
 
@@ -119,6 +142,14 @@ def _take_json(context: click.Context, parameter: click.Parameter, value: Path |
         context.meta[_JSON] = value
         if value == STDOUT:
             _silence(context, console)
+            return
+        from codegen.errors import OutputError
+        from codegen.files import check_writable
+
+        try:
+            check_writable(value)  # before a long job
+        except OutputError as e:
+            fail(str(e))
 
 
 def _take_quiet(context: click.Context, parameter: click.Parameter, value: bool) -> None:

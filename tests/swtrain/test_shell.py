@@ -118,3 +118,5 @@ def test_completion_knows_commands_and_options() -> None:
     assert "plain,eval" in found.stdout
     found = shell(_SWTRAIN_COMPLETE="bash_complete", COMP_WORDS="swtrain eval --base", COMP_CWORD="2")
     assert "plain,--baseline" in found.stdout
+    found = shell(_SWTRAIN_COMPLETE="bash_complete", COMP_WORDS="swtrain emit-c run --target msp430fr6", COMP_CWORD="4")
+    assert found.stdout.strip() == "plain,msp430fr6989"
