@@ -1,11 +1,14 @@
 """Boards as folders: `firmware/boards/<name>/target.toml`, and the files that a program for it is made of.
 
+Folders of boards of the user's own are named by the environment variable SWTRAIN_BOARDS.
+
 A board says in `like` which one it resembles. What its folder or its target.toml lacks is taken from there, and in
 the end from `msp430fr`, which holds what all MSP430FR boards share.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -27,9 +30,18 @@ def firmware_dir() -> Path:
     raise TargetError("the firmware sources are missing from this installation; install swtrain again")
 
 
+OWN = "SWTRAIN_BOARDS"
+
+
+def _homes() -> list[Path]:
+    """Folders that hold boards: the user's own first."""
+    own = [Path(p).resolve() for p in os.environ.get(OWN, "").split(os.pathsep) if p]
+    return [*own, firmware_dir() / "boards"]
+
+
 def boards() -> list[str]:
     """Names of all boards."""
-    return sorted(p.parent.name for p in (firmware_dir() / "boards").glob(f"*/{TARGET}"))
+    return sorted({p.parent.name for home in _homes() for p in home.glob(f"*/{TARGET}")})
 
 
 def board_folders(name: str) -> list[Path]:
@@ -38,18 +50,18 @@ def board_folders(name: str) -> list[Path]:
     Raises:
         TargetError: there is no such board, or the boards are like each other in a circle.
     """
-    root = firmware_dir() / "boards"
     folders: list[Path] = []
     following: str | None = name
     while following is not None:
         if following not in boards():
             by = f", which {folders[-1].name} is like," if folders else ""
             raise TargetError(f"target {following!r}{by} is unknown; known are {', '.join(boards())}")
-        if root / following in folders:
+        folder = next(h / following for h in _homes() if (h / following / TARGET).is_file())
+        if folder in folders:
             raise TargetError(f"{TARGET} of {name}: like = {following!r} leads back to {following}")
-        folders.append(root / following)
-        following = _tables(root / following).get("like")
-    return [*folders, root / FAMILY]
+        folders.append(folder)
+        following = _tables(folder).get("like")
+    return [*folders, firmware_dir() / "boards" / FAMILY]
 
 
 def board_file(name: str, file: str) -> Path:
@@ -62,7 +74,7 @@ def board_file(name: str, file: str) -> Path:
     for folder in folders:
         if (folder / file).is_file():
             return folder / file
-    looked = ", ".join(f"boards/{folder.name}" for folder in folders)
+    looked = ", ".join(f"{folder.parent.name}/{folder.name}" for folder in folders)
     raise TargetError(f"board {name} has no {file} (looked in {looked})")
 
 
