@@ -21,7 +21,7 @@ line, or a missed limit; 2 wrong usage; 130 interrupted.
 
 def reference() -> str:
     """Markdown: usage, help and options of every command."""
-    context = click.Context(main, info_name="swtrain")
+    context = click.Context(main, info_name="swtrain", **main.context_settings)
     names = main.list_commands(context)
     links = ", ".join(f"[{name}](#swtrain-{name})" for name in names)
     return HEAD + links + "\n" + "".join(_section(main.commands[name], context) for name in names)
