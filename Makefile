@@ -95,6 +95,7 @@ figures: $(VENV)/.dev
 	$(BIN)/python benchmarks/lea.py --json build/lea.json
 	$(BIN)/python benchmarks/kernels.py --json build/kernels.json
 	$(BIN)/python benchmarks/power.py --json build/power.json
+	$(BIN)/python benchmarks/eval.py --json build/eval.json
 
 clean:
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

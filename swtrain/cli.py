@@ -29,7 +29,15 @@ from .terminal import with_common_options
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="swtrain")
 def main() -> None:
-    """Nested sparse neural networks on batteryless MSP430FR microcontrollers."""
+    """Nested sparse neural networks on batteryless MSP430FR microcontrollers.
+
+    \b
+    Exit codes:
+      0    done, all limits held
+      1    a known error in one line, or a missed limit
+      2    wrong usage
+      130  interrupted by Ctrl-C
+    """
 
 
 COMMAND_SETS = (

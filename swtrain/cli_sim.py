@@ -13,7 +13,15 @@ from .terminal import STDOUT, OutPath, bar, bar_after, console, fail, known_erro
 @click.command("sim")
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--inputs", default=100, show_default=True, help="Test inputs to simulate at every level.")
-@click.option("--json", "json_file", type=OutPath(), help="Write the report, and a picture beside it; - prints it.")
+@click.option(
+    "--json",
+    "json_file",
+    type=OutPath(),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write the report, and a picture beside it; without FILE print it, and nothing else.",
+)
 @click.option("--dataset", help="Data set to test on [default: the one of the training].")
 @click.option("--data", help="Folder of its files.")
 @click.option("--toolchain", default="zig", show_default=True, help="Whose ELF: zig or gcc.")
@@ -132,7 +140,15 @@ def sim_command(
     show_default=True,
     help="Of the stacks.",
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the result; - prints it.")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write the result; without FILE print it, and nothing else.",
+)
 @click.option("--gdb", type=click.IntRange(0, 65535), metavar="PORT", help="Wait for gdb on this port (loopback).")
 @known_errors
 def run(elf: Path, uart: bool, json_file: Path | None, gdb: int | None, **options: Any) -> None:

@@ -22,8 +22,11 @@ COMMANDS = sorted(main.commands)
 def test_every_command_has_the_common_options(name: str) -> None:
     found = CliRunner().invoke(main, [name, "--help"])
     assert found.exit_code == 0
-    for option in ("--json", "--quiet", "--verbose"):
+    for option in ("--json [FILE]", "--quiet", "--verbose"):
         assert option in found.output, option
+    (parameter,) = (p for p in main.commands[name].params if "--json" in p.opts)
+    assert isinstance(parameter, click.Option)
+    assert parameter.flag_value == "-"  # alone it prints
 
 
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n not in ("sim", "run")])
