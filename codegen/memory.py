@@ -19,7 +19,7 @@ from .errors import DoesNotFit, GraphError
 from .ir import Graph
 from .layers import KINDS, STORE, Load, Store, SwapIn, SwapOut
 from .packing import PackedModel, is_near
-from .target import ACC_BYTES, TAP_BYTES, TargetSpec
+from .target import ACC_BYTES, TAP_BYTES, TargetSpec, boards, load_target
 from .tiling import Schedule
 from .working import NO_WORK, WorkPlan, plan_work
 
@@ -282,7 +282,16 @@ def _check_regions(graph: Graph, schedule: Schedule, plan: MemoryPlan, packed: P
         raise DoesNotFit(
             f"{graph.name}: weights and indices need {weights:,} B{beside}{also} of high FRAM, {target.name} has "
             f"{high:,} B ({weights + far - high:,} B too few); use a sparser densest level or a smaller model"
+            + _larger(target)
         )
+
+
+def _larger(target: TargetSpec) -> str:
+    """The same MCU with external memory, if there is such a board and this is none."""
+    if target.external is not None or not target.device:
+        return ""
+    others = [name for name in boards() if (t := load_target(name)).device == target.device and t.external is not None]
+    return f", or a board with external memory ({', '.join(others)})" if others else ""
 
 
 def _weight_bytes(plan: MemoryPlan, packed: PackedModel) -> int:

@@ -110,6 +110,15 @@ def test_too_large_for_a_board_is_refused_on_the_command_line(tmp_path: Path) ->
     assert not folder.exists()
 
 
+def test_the_launchpad_names_the_board_with_external_memory() -> None:
+    weight = np.full((300, 400), 200)
+    graph = Chain((400,), 0, 9, 1).add(FullyConnected(), make_params(weight)).graph()
+    with pytest.raises(DoesNotFit, match=r"too few\); use .* or a board with external memory \(msp430fr5994-spifram\)"):
+        emit_project(graph, load_target("msp430fr5994"), "cpu")
+    with pytest.raises(DoesNotFit, match=r"too few\); use a sparser densest level or a smaller model$"):
+        emit_project(graph, load_target("msp430fr5969"), "cpu")
+
+
 def test_emit_for_a_board_by_name(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         main, ["emit-c", str(MODELS / "harnet"), "--out", str(tmp_path / "p"), "--board", "msp430fr6989"]
