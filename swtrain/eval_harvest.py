@@ -63,15 +63,19 @@ def harvester(section: HarvestSection, target: str) -> Harvested:
 
 
 def harvest(
-    folder: Path, report: Report, section: HarvestSection, x: Int16, energy: str, progress: Progress | None = None
+    folder: Path,
+    report: Report,
+    section: HarvestSection,
+    supply: Harvested,
+    x: Int16,
+    energy: str,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Serve requests with input `x` for the time that `section` says.
+    """Serve requests with input `x` on `supply`, as often and as long as `section` says.
 
     Raises:
-        ConfigError: the supply is none, or the board's firmware has no such application.
         CodegenError, SimError: the application can't be built, or fails.
     """
-    supply = harvester(section, report.target)
     count = math.floor(section.duration_s / section.period_s)
     with tempfile.TemporaryDirectory(prefix="swtrain-") as scratch:
         elf = _application(folder, report, supply, Path(scratch))

@@ -246,8 +246,8 @@ class Pipeline:
         self.cache.run(Stage("details", ("swtrain", "codegen", "sim"), options), lambda: [self.out / DETAILS], work)
 
     def _harvest(self, report: Report) -> None:
-        section = self.loaded.harvest
-        if section is None:
+        section, found_trace = self.config.harvest, self.loaded.harvest
+        if section is None or found_trace is None:
             (self.out / HARVEST).unlink(missing_ok=True)
             return
         measured = report.model_dump(mode="json", exclude={"run"})
@@ -256,11 +256,11 @@ class Pipeline:
             "report": digest(measured),
             "data": dataset_digest(*self.dataset),
             "harvest": section.model_dump(mode="json"),
-            "trace": file_digest(Path(section.trace)) if section.trace else "",
+            "trace": file_digest(Path(found_trace.trace)) if found_trace.trace else "",
         }
 
         def work() -> None:
-            from .eval_harvest import harvest
+            from .eval_harvest import harvest, harvester
 
             self.note(f"{section.duration_s:g} s on {section.supply}")
             with self.bar() as progress:
@@ -268,6 +268,7 @@ class Pipeline:
                     self.project,
                     report,
                     section,
+                    harvester(found_trace, report.target),
                     self._first(),
                     self.config.simulate.energy,
                     lambda done, total: progress("requests", done, total),

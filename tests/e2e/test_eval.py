@@ -197,6 +197,25 @@ def test_mistakes_are_found_before_anything_is_made(place: Path, text: str, mess
     assert not (place / "build" / "bad").exists()
 
 
+def test_a_recorded_trace_lies_beside_the_config_and_decides(first: Result, place: Path) -> None:
+    """What is stored names the trace as the config does: no folder of this machine."""
+    assert first.exit_code == 0
+    (place / "lamp.csv").write_text("time_s,power_w\n0.0,2e-3\n0.5,0\n1.0,2e-3\n")
+    section = '[harvest]\nsupply = "harvest:csv=lamp.csv,capacitor=1e-4,v_start=3.0"\nperiod_s = 0.25\nduration_s = 1'
+    assert evaluate(config(place, section)).exit_code == 0
+    out = place / "build" / "net"
+    bright = json.loads((out / "harvest.json").read_text())
+    assert bright["supply"] == "harvest:csv=lamp.csv,capacitor=1e-4,v_start=3.0"
+    assert str(place) not in (out / "harvest.json").read_text()
+    assert sum(bright["answered"]) == bright["requests"] == 4
+    (place / "lamp.csv").write_text("time_s,power_w\n0.0,1e-9\n0.5,0\n1.0,1e-9\n")
+    assert evaluate(config(place, section)).exit_code == 0
+    dark = json.loads((out / "harvest.json").read_text())
+    assert dark["energy"]["harvested"] < 1e-3 * bright["energy"]["harvested"]
+    assert evaluate(config(place)).exit_code == 0
+    assert not (out / "harvest.json").exists()
+
+
 @pytest.mark.slow
 def test_an_interrupted_training_goes_on_and_another_config_trains_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
