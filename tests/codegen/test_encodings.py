@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from codegen.encodings import BYTE_ENCODINGS, ENCODINGS, RowLayer
 from codegen.encodings.gaps import codes_of_words, decode_gaps, encode_gaps, words_of_codes
 from codegen.errors import DoesNotFit, GraphError
 from codegen.ir import NEVER, Params
+from codegen.serialize import load_graph
 
 NIBBLES = (0, 8, 4, 12)
 
@@ -338,3 +340,13 @@ def test_index_stays_small_at_the_sparsities_of_real_models(name: str, limit: fl
     packed = check(name, make_params(weights(rng, shape), index), 3, **({"unit": unit} if name == "block" else {}))
     shares = [packed.index_bytes(k) / packed.weight_bytes(k) for k in range(3)]
     assert max(shares) <= limit, shares
+
+
+@pytest.mark.parametrize("model", ["harnet", "okgnet", "lenet5-column"])
+def test_index_of_whole_trained_models(model: str) -> None:
+    """`csr` on every layer: at most 30 % of the weights, though rows of few weights have more."""
+    graph = load_graph(Path(__file__).resolve().parents[2] / "results" / "models" / model)
+    packed = [encodings.csr.encode(n.name, n.params, len(graph.levels)) for n in graph.nodes if n.params]
+    for level in range(len(graph.levels)):
+        share = sum(p.index_bytes(level) for p in packed) / sum(p.weight_bytes(level) for p in packed)
+        assert share <= 0.30
