@@ -22,8 +22,9 @@ from .ops import Conv2d
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
-_TABLE_SHARE = 3
-"""Lists of taps may take one part in so many of low FRAM: masks without columns would fill it."""
+TABLE_SHARES = (2, 3)
+"""Lists of taps may take one part in so many of low FRAM, masks without columns would fill it: half where the rest
+still fits."""
 
 
 def plan_lea(
@@ -33,6 +34,7 @@ def plan_lea(
     overlap: bool = True,
     optimize: str = "latency",
     required: Collection[str] = (),
+    table_share: int = TABLE_SHARES[-1],
 ) -> Mapping[str, LeaLayer]:
     """The layers that run on the LEA, by node.
 
@@ -41,6 +43,7 @@ def plan_lea(
         overlap: the CPU and the DMA work while the LEA runs.
         optimize: `latency`, `energy` or `size`: what "cheaper" means.
         required: nodes that run on the LEA with `auto`, whatever they cost.
+        table_share: one of `TABLE_SHARES`.
 
     Raises:
         TargetError: an unknown back end or goal, or `lea` for a target that has none.
@@ -64,7 +67,7 @@ def plan_lea(
             for offer in sorted(candidates(graph, node, target, overlap), key=price)
             if backend == "lea" or node.name in required or price(offer) < on_cpu[node.name]
         ]
-    words = (target.regions["fram"].size - target.fram_reserve) // _TABLE_SHARE // 2
+    words = (target.regions["fram"].size - target.fram_reserve) // table_share // 2
     return _within_tables(offers, on_cpu, price, words)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from .beside import NOTHING, Beside, choices, choose
 from .blobs import blob_bytes
 from .cost import Work
 from .delta import Images, choose_images, make_images, with_images
+from .errors import DoesNotFit
 from .external import ExternalImage, build_image
 from .ir import Graph
 from .layers import KINDS, LeaLayer, SwapOut
-from .lea import plan_lea
+from .lea import TABLE_SHARES, plan_lea
 from .lint import lint_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
 from .near import place_near
@@ -109,7 +111,30 @@ def plan_project(
     whole = fuse_clips(graph)
     names = choose_images(whole, target, backend, overlap, optimize, switching)
     graph = with_images(whole, names)
-    lea = plan_lea(graph, target, backend, overlap, optimize, names)
+
+    def plan(table_share: int) -> Plans:
+        lea = plan_lea(graph, target, backend, overlap, optimize, names, table_share)
+        return _plan(whole, graph, target, lea, overlap, external, encoding, optimize, names, update)
+
+    for table_share in TABLE_SHARES[:-1]:
+        with suppress(DoesNotFit):
+            return plan(table_share)
+    return plan(TABLE_SHARES[-1])
+
+
+def _plan(
+    whole: Graph,
+    graph: Graph,
+    target: TargetSpec,
+    lea: Mapping[str, LeaLayer],
+    overlap: bool,
+    external: str,
+    encoding: str | Mapping[str, str],
+    optimize: str,
+    names: frozenset[str],
+    update: int | None,
+) -> Plans:
+    """All plans, with what runs on the LEA decided; of `graph` the nodes `names` are dense for their images."""
     columns = {name: choice.packed for name, choice in lea.items()}
     packed = pack_weights(graph, columns, encoding, target, optimize)
     staging = 0 if update is None else update + update % 2 or whole_set(packed.blob_bytes)
