@@ -28,6 +28,7 @@ class EnergyBuffer:
         v_on, v_off: volts at which the MCU starts, and at which it stops.
         leakage: amperes that the capacitor and its surroundings lose all the time.
         boot_s, boot_c: seconds and coulombs of the MCU's reset; more for a board with other parts.
+        v_max: volts where the capacitor holds no more. Plans do not count on it, `swtrain policy` does.
     """
 
     capacitor: float
@@ -36,11 +37,13 @@ class EnergyBuffer:
     leakage: float = 1e-6
     boot_s: float = 1e-3
     boot_c: float = 102e-9
+    v_max: float = 3.6
 
     def __post_init__(self) -> None:
-        if not 0 < self.v_off < self.v_on <= 3.6:
+        if not 0 < self.v_off < self.v_on <= self.v_max <= 3.6:
             raise TargetError(
-                f"energy buffer: v_on = {self.v_on:g} V and v_off = {self.v_off:g} V; need 0 < v_off < v_on <= 3.6 V"
+                f"energy buffer: v_on = {self.v_on:g} V, v_off = {self.v_off:g} V and v_max = {self.v_max:g} V; "
+                "need 0 < v_off < v_on <= v_max <= 3.6 V"
             )
         for name in ("capacitor", "leakage", "boot_s", "boot_c"):
             if not 0 <= getattr(self, name) < float("inf"):

@@ -58,7 +58,7 @@ from .terminal import OutPath, board_option, console, fail, json_result, known_e
 @click.option("--model-version", default=1, show_default=True, type=click.IntRange(1, 65535), help="See --update.")
 @click.option(
     "--supply",
-    metavar="capacitor=F[,v_on=3.0][,v_off=1.9][,leakage=A][,boot_s=S][,boot_c=C]",
+    metavar="capacitor=F[,v_on=3.0][,v_off=1.9][,leakage=A][,boot_s=S][,boot_c=C][,v_max=3.6]",
     help="Energy buffer in SI units: steps that it pays for. [default: steps of the board's target.toml]",
 )
 @max_step_cycles

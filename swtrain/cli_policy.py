@@ -16,31 +16,37 @@ from .terminal import console, json_result, known_errors
 @click.command()
 @click.argument("project", type=click.Path(path_type=Path))
 @click.option("--report", type=click.Path(path_type=Path), required=True, help="report.json of `swtrain sim --json`.")
-@click.option("--capacitor", type=float, required=True, metavar="F", help="Farads, such as 100e-6.")
-@click.option("--v-off", default=1.9, show_default=True, help="Volts where the device stops.")
-@click.option("--v-max", default=3.6, show_default=True, help="Volts where the capacitor holds no more.")
+@click.option(
+    "--supply",
+    required=True,
+    metavar="capacitor=F[,v_off=1.9][,v_max=3.6]",
+    help="Energy buffer in SI units, as for emit-c: it stops at v_off and holds no more at v_max.",
+)
 @known_errors
-def policy(project: Path, report: Path, capacitor: float, v_off: float, v_max: float) -> None:
+def policy(project: Path, report: Path, supply: str) -> None:
     """Write PROJECT/policy.c: which level the stored energy allows, from the measured cost of each.
 
     \b
     Example:
       swtrain sim build/demo --json report.json
-      swtrain policy build/demo --report report.json --capacitor 100e-6
+      swtrain policy build/demo --report report.json --supply capacitor=100e-6
       swtrain build build/demo --main main.c
     """
     from codegen.emit import read_project
     from codegen.files import write_atomic
     from codegen.policy import NEVER, Store, policy_source, prices
+    from codegen.supply import parse_buffer
 
     from . import __version__
 
     names = [level.name for level in read_project(project).graph.levels]
     levels, switch_j = _measured(report, names)
-    store = Store(capacitor, v_off, v_max)
+    buffer = parse_buffer(supply)
+    store = Store(buffer.capacitor, buffer.v_off, buffer.v_max)
     text = policy_source(levels, switch_j, store, f"swtrain {__version__}")
     write_atomic(project / "policy.c", text)
-    table = Table(title=f"policy for {capacitor * 1e6:g} uF: {store.full_j * 1e6:.0f} uJ from {v_off} to {v_max} V")
+    volts = f"from {store.v_off} to {store.v_max} V"
+    table = Table(title=f"policy for {store.capacitor_f * 1e6:g} uF: {store.full_j * 1e6:.0f} uJ {volts}")
     for column in ("sparsity %", "right %", "energy uJ", "latency ms", "alone from V", "price"):
         table.add_column(column, justify="right")
     _, price = prices(levels)

@@ -42,11 +42,13 @@ extern const sw_policy_t sw_policy;
 struct sw_policy_state {
     uint32_t stored;   // at the last request
     uint32_t spent;    // since then, by inferences
-    uint32_t gain;     // what came in between the last two requests
+    uint32_t gain;     // what came in between the last two requests, as far as the store took it
+    uint32_t rate;     // the same when it was last seen whole: a full store hides part of it
     uint32_t drawdown; // how far the sparsest level would have sunk the store since it last rose
     uint32_t trough;   // the deepest of this dark
-    uint32_t reserve;  // the deepest of all, forgotten slowly
+    uint32_t reserve;  // the deepest of all, forgotten very slowly, or by darks that are less deep
     uint16_t darks;    // survived since start-up; saturates
+    uint16_t full_for; // requests that found a full store, one behind the other; saturates
     uint16_t known;    // is `stored` of a request since start-up?
 };
 

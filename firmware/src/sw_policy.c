@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The policy. Levels trade accuracy for energy, a missed request costs more than any level gains: first the
-// reserve for requests to come, then the densest level whose price the store can pay.
+// reserve for requests to come, then the densest level whose price the store can pay. A full store turns away
+// what comes in: where much does, a dense level is free whatever the reserve.
 #include "sw_policy.h"
 
-enum { LEARN_SHIFT = 3, FORGET_SHIFT = 6, DARKS_KNOWN = 2 };
+enum { LEARN_SHIFT = 3, FORGET_SHIFT = 10, DARKS_KNOWN = 2, FULL_FOR = 8 };
 
 // A margin of 1/16 over measured energy: what an ADC's step and an unlike input may take.
 static uint32_t with_margin(uint32_t nj) {
@@ -28,15 +29,16 @@ uint32_t sw_policy_energy(const sw_policy_t *policy, uint16_t supply_mv) {
 }
 
 void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state) {
-    state->stored = state->spent = state->gain = state->drawdown = state->trough = 0;
+    state->stored = state->spent = state->gain = state->rate = state->drawdown = state->trough = 0;
     state->reserve = policy->full_nj;
-    state->darks = state->known = 0;
+    state->darks = state->full_for = state->known = 0;
 }
 
 void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint32_t stored_nj) {
     if (state->known) {
         uint32_t need = policy->cost[policy->thrifty].energy_nj;
         state->gain = less(stored_nj + state->spent, state->stored);
+        if (state->gain > state->rate || !is_full(policy, stored_nj)) state->rate = state->gain;
         // A full store hides what came in, and ends a dark whatever it was.
         state->drawdown = is_full(policy, stored_nj)
                               ? 0
@@ -52,6 +54,10 @@ void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint
             }
             state->reserve -= state->reserve >> FORGET_SHIFT;
         }
+        if (!is_full(policy, stored_nj))
+            state->full_for = 0;
+        else if (state->full_for < 0xFFFF)
+            state->full_for++;
     }
     state->stored = stored_nj;
     state->spent = 0;
@@ -60,6 +66,11 @@ void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint
 
 static uint32_t switch_cost(const sw_policy_t *policy, uint16_t from, uint16_t to) {
     return from == to ? 0 : policy->switch_nj[from * policy->levels + to];
+}
+
+// A switch of resident levels takes some nanojoules: who goes back and forth need not reckon with it.
+static int is_dear(const sw_policy_t *policy, uint32_t switch_nj) {
+    return switch_nj > policy->cost[policy->thrifty].energy_nj >> 6;
 }
 
 // What must stay in the store; all of it while nobody knows how deep this dark will be.
@@ -88,13 +99,27 @@ static int worth(const sw_policy_t *policy, const sw_policy_state_t *state, uint
     return spare / drain >= way / more;
 }
 
+// Does so much come in that a full store is full again soon? It must be more than twice what the thrifty
+// level needs, so that the evening finds the store full; or nobody knows, because it has been full for long:
+// then a dense inference shows it.
+static int overflows(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored,
+                     uint16_t level) {
+    uint32_t need = policy->cost[policy->thrifty].energy_nj;
+    const sw_policy_cost_t *cost = &policy->cost[level];
+    if (!is_full(policy, stored)) return 0;
+    if (state->full_for >= FULL_FOR + (cost->price >> 2)) return 1;
+    return state->rate >= (cost->price ? cost->energy_nj : 2 * need + (need >> 2));
+}
+
 static int affords(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored, uint16_t from,
                    uint16_t level) {
     uint32_t way = switch_cost(policy, from, level), once = policy->cost[level].energy_nj + way;
     uint32_t reserve = kept(policy, state);
-    if (stored < with_margin(once) || stored - once < reserve) return 0;
+    if (stored < with_margin(once)) return 0;
+    if (!is_dear(policy, way) && overflows(policy, state, stored, level)) return 1;
+    if (stored - once < reserve) return 0;
     // Where leaving costs, staying needs no more than the reserve.
-    if (from == level && switch_cost(policy, level, policy->thrifty) != 0) return 1;
+    if (from == level && is_dear(policy, switch_cost(policy, level, policy->thrifty))) return 1;
     return pays(policy, state, stored, once, level) &&
            worth(policy, state, stored - once - reserve, from, level);
 }

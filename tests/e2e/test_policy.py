@@ -27,7 +27,7 @@ def application(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     report = tmp_path_factory.mktemp("report") / "report.json"
     result = invoke("sim", project, "--inputs", "1", "--json", report)
     assert result.exit_code == 0, result.output
-    result = invoke("policy", project, "--report", report, "--capacitor", str(CAPACITOR))
+    result = invoke("policy", project, "--report", report, "--supply", f"capacitor={CAPACITOR}")
     assert result.exit_code == 0, result.output
     example = firmware_dir() / "examples" / "harvest"
     result = invoke("build", project, "--main", example / "main.c", "--main", example / "ready.S")
@@ -36,14 +36,16 @@ def application(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return project, next((project / "application").glob("*.elf")), energies
 
 
-def serve(elf: Path, watts: float, count: int, x: bytes | None = None) -> tuple[list[int | None], int]:
+def serve(
+    elf: Path, watts: float, count: int, x: bytes | None = None, start_v: float = 3.0
+) -> tuple[list[int | None], int]:
     """The level that answered each request in time, or None; and the class of the last answer."""
     machine = Machine(seed=3)
     machine.load(elf)
     machine.write("app_period_us", struct.pack("<I", round(PERIOD_S * 1e6)))
     if x is not None:
         machine.write("sw_input", x)
-    supply = Harvested(ConstantPower(watts), CAPACITOR, leakage_a=1e-6, v_start=3.0)
+    supply = Harvested(ConstantPower(watts), CAPACITOR, leakage_a=1e-6, v_start=start_v)
     for pin in ("P1.4", *(f"P3.{bit}" for bit in range(8))):
         machine.set_pin(pin, 0)
     node = PoweredMachine(machine, supply, EnergyModel.load("fused"))
@@ -64,7 +66,7 @@ def test_plenty_answers_every_request_and_leaves_the_sparsest_level(application)
     project, elf, energies = application
     graph = read_project(project).graph
     x = np.random.default_rng(4).integers(0, 128, graph.tensors[graph.input].shape).astype("<i2")
-    levels, answer = serve(elf, 3 * max(energies) / PERIOD_S, 30, x.tobytes())
+    levels, answer = serve(elf, 3 * max(energies) / PERIOD_S, 30, x.tobytes(), 3.55)
     assert None not in levels
     assert levels[0] == 0  # nothing is known yet
     assert levels[-1] != 0
@@ -92,7 +94,7 @@ def test_reports_that_do_not_fit_are_refused(project: Path, tmp_path: Path) -> N
         report = tmp_path / "report.json"
         if text is not None:
             report.write_text(text)
-        result = invoke("policy", project, "--report", report, "--capacitor", "1e-4")
+        result = invoke("policy", project, "--report", report, "--supply", "capacitor=1e-4")
         assert result.exit_code == 1
         assert message in result.output
         assert "Traceback" not in result.output

@@ -23,8 +23,8 @@ class Cost(ctypes.Structure):
 
 class State(ctypes.Structure):
     _fields_ = (
-        *((name, U32) for name in ("stored", "spent", "gain", "drawdown", "trough", "reserve")),
-        *((name, U16) for name in ("darks", "known")),
+        *((name, U32) for name in ("stored", "spent", "gain", "rate", "drawdown", "trough", "reserve")),
+        *((name, U16) for name in ("darks", "full_for", "known")),
     )
 
 

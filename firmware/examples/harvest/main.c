@@ -33,6 +33,7 @@
 #define TASSEL_ACLK_CONTINUOUS_CLEAR 0x0124
 
 #define BY_POLICY 0xFFFF
+#define LOOK_TICKS 472    // 50 ms: a look more often would cost much beside what comes in
 #define MOST_TICKS 0xF000 // the timer of requests is 16 bits wide
 
 // A fixed level, or BY_POLICY.
@@ -94,7 +95,9 @@ static uint16_t choose(int new, uint16_t *look_again) {
     // A store that is nearly empty has little to lose: work until it is, and the reset at v_on, for which
     // nobody has to stay awake, says when energy has come. The steps that are done stay done.
     if (stored < sw_policy.cost[sw_policy.thrifty].energy_nj / 4) return sw_policy.thrifty;
-    uint32_t ticks = app_period_us / (4 * SW_TICK_US);
+    uint32_t ticks = app_period_us / (8 * SW_TICK_US), most = app_period_us / (4 * SW_TICK_US);
+    if (ticks < LOOK_TICKS) ticks = LOOK_TICKS;
+    if (ticks > most) ticks = most;
     if (ticks < MOST_TICKS) *look_again = (uint16_t)ticks;
     return level;
 }
