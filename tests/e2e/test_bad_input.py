@@ -87,7 +87,7 @@ def test_outputs_of_sim_are_checked_first(project: Path, tmp_path: Path) -> None
     check(("sim", project, "--inputs", "1", "--json", tmp_path / "folder"), "folder")
     check(("sim", project, "--inputs", "1", "--json", tmp_path / "r.png"), "overwritten by the picture")
     check(("sim", project, "--inputs", "1", "--energy", "../energy/fused"), "energy", "fused")
-    check(("sim", project, "--inputs", "1", "--toolchain", "host"), "host", "zig or gcc")
+    check(("sim", project, "--inputs", "1", "--toolchain", "host"), "host", "choose zig, gcc")
     check(("sim", project, "--inputs", "1", "--min-accuracy", "nan"), "finite")
     assert invoke("sim", project, "--json", "").exit_code == 2
 
@@ -106,7 +106,7 @@ def test_missing_steps(tmp_path: Path, run_folder: Path) -> None:
     check((*emit, "--encoding", "nobody=csr"), "no node with weights is called nobody")
     assert invoke(*emit, "--encoding", "csr", "--encoding", f"{first_node(run_folder)}=bitmap").exit_code == 0
     assert {layer["encoding"] for layer in manifest(tmp_path / "q")["layers"]} == {"none", "csr", "bitmap"}
-    check(("build", tmp_path / "p", "--toolchain", "iar"), "iar", "zig, gcc, host")
+    check(("build", tmp_path / "p", "--toolchain", "iar"), "iar", "zig, gcc, gcc-large, host")
 
 
 def test_checkpoint_of_another_version(run_folder: Path, tmp_path: Path) -> None:
