@@ -118,13 +118,43 @@ class SwitchLimits(Section):
     max_bytes_written: Annotated[int, Field(ge=0)] | None = None
 
 
+class SwitchesSection(SwitchLimits):
+    """Limits of every switch, and of one by its levels."""
+
+    pair: dict[str, SwitchLimits] = Field(default_factory=dict)
+    """By `FROM -> TO`, the names of two levels."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> SwitchesSection:
+        for name, own in self.pair.items():
+            _contradiction(f"switch {name}", "switches", self, own, SwitchLimits)
+        return self
+
+
+def _contradiction(where: str, all_of: str, every: Section, own: Section, kind: type[Section]) -> None:
+    """A limit of one holds beside that of all; a looser one could never count.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for key in kind.model_fields:
+        general, one = getattr(every, key), getattr(own, key)
+        if general is None or one is None:
+            continue
+        if (one < general) if key.startswith("min") else (one > general):
+            raise ValueError(
+                f"contradiction: {where} has {key} = {one:g}, but {key} = {general:g} for all {all_of} is stricter, so "
+                f"that of {where} never counts; change or remove one of them"
+            )
+
+
 class LimitsSection(LevelLimits):
     """Limits of all levels, of one level by its name, of switches, and of the program."""
 
     max_fram_bytes: Annotated[int, Field(ge=1)] | None = None
     """FRAM of the program: code, constants, variables, weights."""
     level: dict[str, LevelLimits] = Field(default_factory=dict)
-    switch: SwitchLimits = SwitchLimits()
+    switch: SwitchesSection = SwitchesSection()
 
     @field_validator("level")
     @classmethod
@@ -139,17 +169,8 @@ class LimitsSection(LevelLimits):
 
     @model_validator(mode="after")
     def _check_order(self) -> LimitsSection:
-        """A limit of one level holds beside that of all levels; a looser one could never count."""
         for name, own in self.level.items():
-            for key in LevelLimits.model_fields:
-                every, one = getattr(self, key), getattr(own, key)
-                if every is None or one is None:
-                    continue
-                if (one < every) if key.startswith("min") else (one > every):
-                    raise ValueError(
-                        f"contradiction: level {name} has {key} = {one:g}, but {key} = {every:g} for all levels is "
-                        "stricter, so that of the level never counts; change or remove one of them"
-                    )
+            _contradiction(f"level {name}", "levels", self, own, LevelLimits)
         return self
 
 
@@ -262,8 +283,10 @@ def _fields(section: list[str]) -> list[str]:
     """Known keys of a section."""
     if section[:2] == ["limits", "level"]:
         return [*LevelLimits.model_fields]
-    if section == ["limits", "switch"]:
+    if section[:3] == ["limits", "switch", "pair"]:
         return [*SwitchLimits.model_fields]
+    if section == ["limits", "switch"]:
+        return [*SwitchesSection.model_fields]
     sections: dict[str, type[Section]] = {
         "model": ModelSection,
         "emit": EmitSection,

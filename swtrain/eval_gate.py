@@ -15,9 +15,9 @@ from typing import Any
 from codegen.files import write_atomic
 
 from .errors import ConfigError
-from .eval_config import BaselineSection, LevelLimits, LimitsSection
+from .eval_config import BaselineSection, LevelLimits, LimitsSection, SwitchLimits
 from .junit import Case
-from .report import LevelReport, Report
+from .report import LevelReport, Report, SwitchReport
 
 BASELINE_FORMAT = 1
 
@@ -87,9 +87,29 @@ def check_names(limits: LimitsSection, names: Sequence[str]) -> None:
             raise ConfigError(f"limits.level: contradiction: '{seen[name]}' and '{given}' are the same level; keep one")
         seen[name] = given
 
+    _pair(limits, names)
+
+
+def _pair(limits: LimitsSection, names: Sequence[str]) -> dict[tuple[str, str], SwitchLimits]:
+    """Limits of single switches by the names of their levels."""
+    found: dict[tuple[str, str], SwitchLimits] = {}
+    for given, limit in limits.switch.pair.items():
+        ends = [_resolve(part.strip(), names) for part in given.split("->")]
+        if len(ends) != 2 or ends[0] is None or ends[1] is None or ends[0] == ends[1]:
+            raise ConfigError(
+                f"limits.switch.pair: '{given}' is no switch; write FROM -> TO with two of {', '.join(names)}"
+            )
+        if (ends[0], ends[1]) in found:
+            raise ConfigError(f"limits.switch.pair: contradiction: '{given}' stands there twice; keep one")
+        found[ends[0], ends[1]] = limit
+    return found
+
 
 def _resolve(given: str, names: Sequence[str]) -> str | None:
-    return next((n for n in names if n == given or float(n) == float(given)), None)
+    try:
+        return next((n for n in names if n == given or float(n) == float(given)), None)
+    except ValueError:
+        return None
 
 
 def check_limits(report: Report, limits: LimitsSection) -> list[Check]:
@@ -106,15 +126,8 @@ def check_limits(report: Report, limits: LimitsSection) -> list[Check]:
         for source in (limits, own):
             checks += list(_level_checks(level, source)) if source is not None else []
     for switch in report.switches:
-        for key, value in (
-            ("max_latency_s", switch.latency_s),
-            ("max_energy_j", switch.energy_j),
-            ("max_bytes_written", float(switch.bytes_written)),
-        ):
-            limit = getattr(limits.switch, key)
-            if limit is not None:
-                where = f"switch {switch.from_} -> {switch.to}"
-                checks.append(Check("limits", where, key.removeprefix("max_"), value, limit, value <= limit))
+        pair = _pair(limits, names).get((switch.from_, switch.to), SwitchLimits())
+        checks += [*_switch_checks(switch, limits.switch), *_switch_checks(switch, pair)]
     if limits.max_fram_bytes is not None:
         used = fram_bytes(report)
         checks.append(
@@ -136,6 +149,15 @@ def _level_checks(level: LevelReport, limits: LevelLimits) -> Iterator[Check]:
         value = _figure(level, what)
         passed = value >= limit if key.startswith("min") else value <= limit
         yield Check("limits", f"level {level.name}", what, value, limit, passed)
+
+
+def _switch_checks(switch: SwitchReport, limits: SwitchLimits) -> Iterator[Check]:
+    for key in SwitchLimits.model_fields:
+        limit = getattr(limits, key)
+        if limit is not None:
+            what = key.removeprefix("max_")
+            value = float(getattr(switch, what))
+            yield Check("limits", f"switch {switch.from_} -> {switch.to}", what, value, limit, value <= limit)
 
 
 # --- baseline

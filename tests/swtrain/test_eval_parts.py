@@ -97,6 +97,11 @@ def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
             '[model]\nrun = "a"\n[limits]\nmin_accuracy = 90\n[limits.level."9"]\nmin_accuracy = 80',
             "contradiction: level 9 has min_accuracy = 80",
         ),
+        (
+            '[model]\nrun = "a"\n[limits.switch]\nmax_energy_j = 1\n[limits.switch.pair."9 -> 8"]\nmax_energy_j = 2',
+            "contradiction: switch 9 -> 8 has max_energy_j = 2",
+        ),
+        ('[model]\nrun = "a"\n[limits.switch.pair."9 -> 8"]\nmax_cycles = 2', "unknown key 'max_cycles'"),
         ("[model", "not valid TOML"),
     ],
 )
@@ -199,6 +204,8 @@ def limits(**values: Any) -> LimitsSection:
         ({"level": {"20.7": {"max_weight_bytes": 109}}}, [("level 20.7", "weight_bytes")]),
         ({"switch": {"max_bytes_written": 2, "max_latency_s": 1e-6, "max_energy_j": 1e-8}}, []),
         ({"switch": {"max_bytes_written": 1}}, [("switch 60.24 -> 20.7", "bytes_written")]),
+        ({"switch": {"pair": {"60.240->20.7": {"max_energy_j": 1e-9}}}}, [("switch 60.24 -> 20.7", "energy_j")]),
+        ({"switch": {"max_bytes_written": 2, "pair": {"60.24 -> 20.7": {"max_bytes_written": 2}}}}, []),
     ],
 )
 def test_limits(given: dict[str, Any], failed: list[tuple[str, str]]) -> None:
@@ -211,6 +218,11 @@ def test_limits(given: dict[str, Any], failed: list[tuple[str, str]]) -> None:
 def test_limits_of_unknown_or_doubled_levels() -> None:
     with pytest.raises(ConfigError, match=r"no level '30'; there are 60.24, 20.7"):
         check_limits(report(), limits(level={"30": {"min_accuracy": 1}}))
+    for wrong in ("60.24", "60.24 -> 60.24", "60.24 -> 3", "a -> b"):
+        with pytest.raises(ConfigError, match="is no switch; write FROM -> TO"):
+            check_limits(report(), limits(switch={"pair": {wrong: {"max_energy_j": 1}}}))
+    with pytest.raises(ConfigError, match="stands there twice"):
+        check_limits(report(), limits(switch={"pair": {"60.24->20.7": {}, "60.24 -> 20.70": {}}}))
     with pytest.raises(ConfigError, match="are the same level"):
         check_limits(report(), limits(level={"20.7": {"min_accuracy": 1}, "20.70": {"min_accuracy": 2}}))
 
