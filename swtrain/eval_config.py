@@ -80,7 +80,7 @@ class SimulateSection(Section):
     data: str | None = None
     inputs: Inputs = 100
     """Test inputs that are simulated at every level; accuracy is that of all."""
-    toolchain: Literal["zig", "gcc"] = "zig"
+    toolchain: Literal["zig", "gcc", "gcc-large"] = "zig"
     energy: str = "fused"
 
 

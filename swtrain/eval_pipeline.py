@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codegen.build import find_build
+from codegen.build import find_build, toolchain
 from codegen.emit import emit_project, read_project, write_project
 from codegen.files import RECORD, write_atomic
 from codegen.ir import Graph
@@ -120,11 +120,14 @@ def check(loaded: LoadedEval) -> None:
     """Find what would stop a late stage before the first one takes its time.
 
     Raises:
-        ConfigError, DataError, TargetError: board, energy set, harvester or test inputs are wrong.
+        ConfigError, DataError, TargetError, ToolchainError: board, compiler, energy set, harvester or test inputs.
     """
     section, emit = loaded.config.simulate, loaded.config.emit
-    if not load_target(emit.target, emit.max_step_cycles).device:
+    board = load_target(emit.target, emit.max_step_cycles)
+    if not board.device:
         raise ConfigError(f"emit.target {emit.target}: is no MCU that can be simulated; choose a board")
+    if section.toolchain != "zig":  # that one is a package
+        toolchain(section.toolchain, board)
     try:
         EnergyModel.load(section.energy if section.energy.isidentifier() else "")
     except ValueError as error:
@@ -184,21 +187,21 @@ class Pipeline:
         self.cache.run(Stage("project", ("codegen",), options), lambda: _recorded(self.project), work)
 
     def _build(self) -> None:
-        toolchain = self.config.simulate.toolchain
+        name = self.config.simulate.toolchain
         compiler = (
             importlib.metadata.version("ziglang")
-            if toolchain == "zig"
+            if name == "zig"
             else file_digest(Path(shutil.which("msp430-elf-gcc") or ""))
         )
-        options = {"project": self._project_digest(), "toolchain": toolchain, "compiler": compiler}
+        options = {"project": self._project_digest(), "toolchain": name, "compiler": compiler}
 
         def work() -> None:
             from codegen.build import build
 
-            self.note(f"building with {toolchain}")
-            build(self.project, toolchain)
+            self.note(f"building with {name}")
+            build(self.project, name)
 
-        self.cache.run(Stage("build", ("codegen",), options), lambda: _recorded(self.project / toolchain), work)
+        self.cache.run(Stage("build", ("codegen",), options), lambda: _recorded(self.project / name), work)
 
     def _simulate(self) -> None:
         section = self.config.simulate

@@ -183,6 +183,7 @@ def test_inputs_of_the_wrong_shape_are_one_sentence(first: Result, place: Path) 
         ('[simulate]\nenergy = "foo"', "no energy set 'foo'"),
         ('[emit]\ntarget = "nope"', "target 'nope' is unknown"),
         ('[emit]\ntarget = "host"', "no MCU that can be simulated"),
+        ('[simulate]\ntoolchain = "icc"', "toolchain"),
         ('[harvest]\nsupply = "bench"\nperiod_s = 1\nduration_s = 2', "is no harvester"),
         ('[harvest]\nsupply = "harvest:power=1,capacitor=1"\nperiod_s = 3\nduration_s = 2', "no request"),
     ],
