@@ -35,7 +35,7 @@ SHORT = rig.replace(SPIFRAM, step_cycles=9000)
 
 @needs_cc
 @given(graph=graphs(4))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_any_graph(graph: Graph, sanitized: Workshop, zig: Workshop) -> None:
     for workshop, check in ((sanitized, assert_host), (zig, assert_device)):
         for backend in ("cpu", "lea"):

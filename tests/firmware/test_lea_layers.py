@@ -73,7 +73,7 @@ def lea_graphs(draw: st.DrawFn) -> tuple[Graph, TargetSpec]:
 
 @needs_cc
 @given(case=lea_graphs(), overlap=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_device_and_the_host_equal_the_reference(
     case: tuple[Graph, TargetSpec], overlap: bool, sanitized: Workshop, zig: Workshop
 ) -> None:
@@ -105,7 +105,7 @@ def depthwise_graphs(draw: st.DrawFn) -> tuple[Graph, TargetSpec]:
 
 @needs_cc
 @given(case=depthwise_graphs(), overlap=st.booleans(), step=st.sampled_from([12_000, 64_000]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_filters_of_one_channel_by_fir(
     case: tuple[Graph, TargetSpec], overlap: bool, step: int, sanitized: Workshop, zig: Workshop
 ) -> None:
@@ -135,7 +135,7 @@ def test_a_board_without_fir_uses_the_matrix_command() -> None:
 
 @needs_cc
 @given(graph=graphs(4))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_any_graph(graph: Graph, sanitized: Workshop, zig: Workshop) -> None:
     """Unstructured masks, every shift: what can run on the LEA does."""
     for workshop, check in ((sanitized, assert_host), (zig, assert_device)):

@@ -29,7 +29,7 @@ OPTIONS = st.fixed_dictionaries(
     | {"stall_cycles": st.integers(0, 8), "cycles": st.sampled_from(["best", "low", "high"])}
 )
 GUESSED = ("MAC3", "SCALEDMAC", "MACMATRIX", "SCALEDFIR", "MAXMATRIX")
-few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="session")

@@ -301,7 +301,7 @@ def ticks(assemble) -> sim.Machine:
 
 
 @given(SOURCES, st.sampled_from([2e-6, 1e-5]), st.sampled_from([0.0, 3e-7, 5e-6]), st.booleans(), st.one_of(*CHUNKS))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_slices_do_not_matter(assemble, source, farads, leakage, sleeps, chunks):
     """Asking often gives the same run as asking once: the power fails at the same instructions, at the same time."""
 

@@ -58,7 +58,9 @@ def small(**values: object) -> TrainConfig:
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("step", [3, 9, 13, 19, 22, 29, 37])  # 5 steps an epoch, 8 epochs
+@pytest.mark.parametrize(
+    "step", [3, 13, 22, 37, *(pytest.param(n, marks=pytest.mark.slow) for n in (9, 19, 29))]
+)  # 5 steps an epoch, 8 epochs
 def test_an_interrupted_run_ends_in_the_same_bits(whole: Path, tmp_path: Path, step: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(small(), tmp_path, progress=Interrupt(step))
@@ -237,7 +239,7 @@ def test_a_model_that_breaks_its_invariant_is_refused(whole: Path, tmp_path: Pat
 
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("strategy", ["joint", "hybrid", "auto"])
-@pytest.mark.parametrize("shape", ["column", "pattern"])
+@pytest.mark.parametrize("shape", ["column", pytest.param("pattern", marks=pytest.mark.slow)])
 def test_every_strategy_resumes_to_the_same_bits(tmp_path: Path, strategy: str, shape: str) -> None:
     epochs = {"dense": 1, "prune": 3, "grow": 1, "joint": 2}
     config = small(strategy=strategy, shape=shape, epochs=epochs, distill=0.3, score="taylor", levels=[60, 20])

@@ -80,6 +80,7 @@ def test_accuracy_gives_the_largest_sparsity_that_keeps_it(tiny_dataset: Dataset
     assert drop(found.levels[0]) <= 3 < drop(found.levels[0] + 0.25)
 
 
+@pytest.mark.slow
 def test_a_resolved_run_resumes_with_its_sparsities(tmp_path: Path) -> None:
     config = config_of(levels=[90, 20], targets=["latency<=0.03", ""])
     found = resolve(config, tmp_path, False, Progress())
