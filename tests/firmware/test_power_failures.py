@@ -47,9 +47,11 @@ CASES: list[int] = []
 def count(request: pytest.FixtureRequest) -> Iterator[None]:
     """Says at the end how many cases there were."""
     yield
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and CASES:
-        reporter.write_line(f"\n{sum(CASES):,} runs with power failures")
+    plugins = request.config.pluginmanager
+    reporter, capture = (plugins.get_plugin(name) for name in ("terminalreporter", "capturemanager"))
+    if reporter is not None and capture is not None and CASES:
+        with capture.global_and_fixture_disabled():
+            reporter.write_line(f"\n{sum(CASES):,} runs with power failures")
 
 
 @pytest.fixture(scope="module")
