@@ -46,6 +46,8 @@ MODEL = "lenet5-extreme"
 LEVELS = ("98", "90", "60")
 BY_POLICY = 0xFFFF
 ENERGY = EnergyModel.load("fused")
+REQUESTS = 200
+"""Of a run at least: one answer is half a point then."""
 MEAN_W = 1e-3
 DAY_S = 20.0
 V_ON, V_OFF, V_MAX, LEAKAGE_A = 3.0, 1.9, 3.6, 1e-6
@@ -250,7 +252,7 @@ def table(
                 if only not in (None, trace):
                     continue
                 for period in periods(levels):
-                    count = math.ceil(seconds / period)
+                    count = max(math.ceil(seconds / period), REQUESTS)
                     place = results.setdefault(trace, {}).setdefault(row.name, {}).setdefault(f"{period:g}", {})
                     best, answered = optimum(source, row, period, count, levels)
                     place["optimum"] = {"score": round(best, 5), "inferences": sum(answered), "answered": answered}
@@ -301,7 +303,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--model", default=MODEL, help="of results/models")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each run")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each run at least")
     parser.add_argument("--trace", help="only this one")
     parser.add_argument("--jobs", type=int, help="processes; default: one for each core")
     options = parser.parse_args()
