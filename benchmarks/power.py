@@ -310,7 +310,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write all figures")
     parser.add_argument("--failures", type=int, default=1200, help="runs with power failures")
     parser.add_argument(
-        "--harvest", type=float, default=60.0, metavar="S", help="seconds of each run on harvested power, at least; 0: none"
+        "--harvest", type=float, default=60.0, metavar="S", help="least seconds of a run on harvested power; 0: none"
     )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
