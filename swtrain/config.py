@@ -40,6 +40,7 @@ class TrainConfig(Section):
     """Everything that decides the weights of a run. Two runs with equal configs give equal weights."""
 
     model: str = "lenet5"
+    """Name of a network, an ONNX file, or `package.module:function` that makes a module of your own."""
     model_options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Keyword arguments of the network: `{width = 0.5}`."""
     activation: Literal["relu", "leaky-relu", "elu", "selu"] = "relu"
@@ -62,6 +63,9 @@ class TrainConfig(Section):
     board: str = "msp430fr5994"
     """Whose cost model predicts latency."""
     strategy: Literal["sequential", "joint", "hybrid", "sw-train", "auto"] = "sequential"
+    """`sequential`: the sparsest level first, frozen, then grown; `joint`: all levels at once; `hybrid`: the
+    sparsest first, then all; `sw-train`: the published way, no retraining; `auto`: `sequential` or `hybrid`, whichever
+    is better on held-out data."""
     scope: Literal["layer", "global", "row"] = "layer"
     """`layer`: the same sparsity in each layer; `row`: and in each filter; `global`: weights of all layers compete."""
     shape: ShapeName = "unstructured"
@@ -94,6 +98,7 @@ class TrainConfig(Section):
     level_weights: tuple[Annotated[float, Field(ge=0)], ...] = ()
     """`joint`, `hybrid`: weight of each level in the loss; empty: all 1."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of each label that goes to all classes evenly."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     epochs: Epochs = Epochs()

@@ -20,6 +20,7 @@ from codegen.boards import OWN
 from codegen.build import MONITOR, find_build
 from codegen.serialize import save_graph
 from swtrain.cli_reference import reference
+from swtrain.config_reference import reference as configs
 
 from .conftest import invoke
 
@@ -143,6 +144,10 @@ def test_the_tutorial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = follow("tutorial.md", tmp_path, monkeypatch)
     assert [line.split()[1] for line in lines if line.startswith("swtrain monitor")] == ["monitor"]
     assert (tmp_path / "build" / "plain" / "build").is_dir()
+
+
+def test_the_reference_of_configs_is_not_stale() -> None:
+    assert (DOCS / "config.md").read_text() == configs(), "run: python -m swtrain.config_reference docs/config.md"
 
 
 def test_the_reference_of_commands_is_not_stale() -> None:
