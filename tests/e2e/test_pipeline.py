@@ -131,7 +131,7 @@ def test_weights_in_external_memory(run_folder: Path, report: dict, tmp_path: Pa
     [
         (("--max-latency-s", "1", "--max-energy-j", "1", "--min-accuracy", "10"), []),
         (("--max-latency-s", "0.01"), ["level 60.24", "level 40.5", "level 20.7", "max_latency_s is 0.01"]),
-        (("--max-latency-s", "60.24=0.01"), ["level 60.24: latency_s"]),
+        pytest.param(("--max-latency-s", "60.24=0.01"), ["level 60.24: latency_s"], marks=pytest.mark.slow),
         (
             ("--min-accuracy", "40.50=100", "--max-energy-j", "20.7=1e-9"),
             ["level 40.5: accuracy", "level 20.7: energy_j"],
@@ -149,6 +149,7 @@ def test_limits(project: Path, limits: tuple[str, ...], missed: list[str]) -> No
     assert error.count("level ") == sum("level" in text for text in missed)
 
 
+@pytest.mark.slow
 def test_another_data_set_has_no_float_accuracy(project: Path, tmp_path: Path, mnist: str) -> None:
     """The float accuracy was measured on the training's data set; it must not stand beside another one's."""
     out = tmp_path / "r.json"

@@ -93,6 +93,7 @@ def test_what_can_not_be_swept_is_said(
         sweep(config_of(**change), [parse_choice(text) for text in choices], tmp_path, 1, cost, Progress())
 
 
+@pytest.mark.slow
 def test_the_command_shares_a_study_between_processes(tmp_path: Path) -> None:
     """Two processes at once: every trial has a number and a run of its own. Real digits, the embedded ones."""
     file = tmp_path / "c.toml"
