@@ -4,10 +4,12 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from swtrain.cli import main
+from swtrain.datasets import load_dataset
 
 if "onnx_models" not in sys.modules:  # importlib mode leaves sys.path alone
     _spec = importlib.util.spec_from_file_location("onnx_models", Path(__file__).parents[1] / "onnx_models.py")
@@ -49,3 +51,12 @@ def project(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         result = invoke(*command)
         assert result.exit_code == 0, result.output
     return folder
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some test images of the run's data set: the reference takes seconds for all of them."""
+    test = load_dataset("mnist-subset").test
+    file = tmp_path_factory.mktemp("few") / "few.npz"
+    np.savez(file, x=test.x[:100], y=test.y[:100])
+    return file

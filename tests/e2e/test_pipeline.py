@@ -131,16 +131,16 @@ def test_weights_in_external_memory(run_folder: Path, report: dict, tmp_path: Pa
     [
         (("--max-latency-s", "1", "--max-energy-j", "1", "--min-accuracy", "10"), []),
         (("--max-latency-s", "0.01"), ["level 60.24", "level 40.5", "level 20.7", "max_latency_s is 0.01"]),
-        pytest.param(("--max-latency-s", "60.24=0.01"), ["level 60.24: latency_s"], marks=pytest.mark.slow),
+        (("--max-latency-s", "60.24=0.01"), ["level 60.24: latency_s"]),
         (
             ("--min-accuracy", "40.50=100", "--max-energy-j", "20.7=1e-9"),
             ["level 40.5: accuracy", "level 20.7: energy_j"],
         ),
     ],
 )
-def test_limits(project: Path, limits: tuple[str, ...], missed: list[str]) -> None:
+def test_limits(project: Path, few: Path, limits: tuple[str, ...], missed: list[str]) -> None:
     """A missed limit is exit 1 and is named; levels that keep it are not."""
-    result = invoke("sim", project, "--inputs", "1", *limits)
+    result = invoke("sim", project, "--dataset", few, "--inputs", "1", *limits)
     assert result.exit_code == (1 if missed else 0), result.output
     lines = result.output.splitlines()
     error = next((line for line in lines if line.startswith("Error:")), "")
@@ -167,7 +167,7 @@ def test_bad_arguments_of_sim(project: Path, arguments: tuple[str, str]) -> None
     assert result.output.count("\n") == 1
 
 
-def test_mismatch_names_input_layer_and_index(project: Path, tmp_path: Path) -> None:
+def test_mismatch_names_input_layer_and_index(project: Path, few: Path, tmp_path: Path) -> None:
     """A project whose graph differs from its ELF in one weight is caught, and the layer is found."""
     broken = tmp_path / "broken"
     shutil.copytree(project, broken)
@@ -180,7 +180,7 @@ def test_mismatch_names_input_layer_and_index(project: Path, tmp_path: Path) -> 
     structure["arrays_sha256"] = hashlib.sha256(npz_bytes(arrays)).hexdigest()
     (broken / "graph.json").write_text(json.dumps(structure))
     assert graph.node("fc2").params is not None
-    result = invoke("sim", broken, "--inputs", "2", "--jobs", "1")
+    result = invoke("sim", broken, "--dataset", few, "--inputs", "2", "--jobs", "1")
     assert result.exit_code == 1
     assert "level 60.24: fc2 differs from the reference at index (17,)" in result.output
 

@@ -73,7 +73,7 @@ def lea_graphs(draw: st.DrawFn) -> tuple[Graph, TargetSpec]:
 
 @needs_cc
 @given(case=lea_graphs(), overlap=st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=14, deadline=None)
 def test_the_device_and_the_host_equal_the_reference(
     case: tuple[Graph, TargetSpec], overlap: bool, sanitized: Workshop, zig: Workshop
 ) -> None:
@@ -105,7 +105,7 @@ def depthwise_graphs(draw: st.DrawFn) -> tuple[Graph, TargetSpec]:
 
 @needs_cc
 @given(case=depthwise_graphs(), overlap=st.booleans(), step=st.sampled_from([12_000, 64_000]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=14, deadline=None)
 def test_filters_of_one_channel_by_fir(
     case: tuple[Graph, TargetSpec], overlap: bool, step: int, sanitized: Workshop, zig: Workshop
 ) -> None:

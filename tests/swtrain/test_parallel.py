@@ -24,7 +24,8 @@ def small(**values: object) -> TrainConfig:
 TAUGHT = {"teacher": {"model": "lenet5", "epochs": 1}, "distill": 0.3, "levels": [60, 40, 20]}
 
 
-@pytest.mark.parametrize("teaching", [{}, pytest.param(TAUGHT, marks=pytest.mark.slow)], ids=["alone", "taught"])
+@pytest.mark.slow  # the test below sends parts to two processes as well
+@pytest.mark.parametrize("teaching", [{}, TAUGHT], ids=["alone", "taught"])
 def test_two_processes_take_the_steps_of_one(teaching: dict[str, object], tmp_path: Path) -> None:
     config = small(strategy="joint", **teaching)
     alone = train(config, tmp_path / "1")
