@@ -36,9 +36,10 @@ from codegen.ir import NEVER, Graph, Node
 from codegen.policy import LevelCost, Store, policy_source
 from codegen.serialize import load_graph
 from codegen.target import firmware_dir, load_target
-from sim import EnergyModel, Harvested, Machine, PoweredMachine, Stop
+from sim import EnergyModel, Harvested, Machine
 from sim.sources import ConstantPower, PowerLaw, Recorded, RfBursts, SolarDay, Source
 from swtrain.deploy import Device
+from swtrain.serving import serve as requests
 
 ROOT = Path(__file__).resolve().parent.parent
 APPLICATION = [firmware_dir() / "examples" / "harvest" / name for name in ("main.c", "ready.S")]
@@ -114,27 +115,12 @@ def serve(job: Job) -> list[int]:
     machine = Machine(seed=1)
     machine.load(job.elf)
     machine.write("app_level", struct.pack("<H", job.level))
-    machine.write("app_period_us", struct.pack("<I", round(job.period_s * 1e6)))
     row = job.row
     supply = Harvested(
         traces()[job.trace], row.capacitor_f, V_ON, V_OFF, LEAKAGE_A, row.boot_s, row.boot_c, V_MAX, v_start=V_ON
     )
-    for pin in ("P1.4", *(f"P3.{bit}" for bit in range(8))):
-        machine.set_pin(pin, 0)
-    node = PoweredMachine(machine, supply, ENERGY)
-    level_count = len(LEVELS)
-    answered = [0] * level_count
-    for k in range(job.count):
-        machine.set_pin("P1.4", 0)
-        for bit in range(8):
-            machine.set_pin(f"P3.{bit}", (k + 1) >> bit & 1)
-        machine.set_pin("P1.4", 1)
-        end, done = (k + 1) * job.period_s, False
-        while node.time_s < end:
-            if node.run("app_answer", duration_s=end - node.time_s) is Stop.UNTIL and not done:
-                answered[struct.unpack("<H", machine.read("sw_level", 2))[0]] += 1
-                done = True  # an answer that a power failure made the device repeat counts once
-    return answered
+    replies, _ = requests(machine, supply, ENERGY, job.period_s, job.count)
+    return [sum(r.level == k for r in replies) for k in range(len(LEVELS))]
 
 
 # --- the optimum

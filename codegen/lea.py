@@ -3,13 +3,13 @@
 A layer can run on the LEA when one MPYMATRIXROW command holds each whole reduction: its result keeps only the upper
 half of the sum, so sums can't be split. A convolution gathers the pixels of a few output rows into a matrix that all
 filters share; with one input channel for each filter it may be a FIR over joined rows instead; a fully connected layer
-gathers its input into the row vector and fetches weights as matrix. `plan_lea` takes, for each layer, the cheapest
+gathers its input into the row vector and fetches weights as matrix. `lea_choices` takes, for each layer, the cheapest
 command, tile and grouping, and the CPU where that is cheaper.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .column import SHIFT, cut_groups
@@ -22,9 +22,9 @@ from .ops import Conv2d
 from .target import TargetSpec
 
 BACKENDS = ("auto", "cpu", "lea")
-TABLE_SHARES = (2, 3)
+_TABLE_SHARES = (2, 3)
 """Lists of taps may take one part in so many of low FRAM, masks without columns would fill it: half where the rest
-still fits."""
+still fits, else a third."""
 
 
 def plan_lea(
@@ -34,16 +34,26 @@ def plan_lea(
     overlap: bool = True,
     optimize: str = "latency",
     required: Collection[str] = (),
-    table_share: int = TABLE_SHARES[-1],
 ) -> Mapping[str, LeaLayer]:
-    """The layers that run on the LEA, by node.
+    """The last of `lea_choices`, which has the arguments and the errors."""
+    return lea_choices(graph, target, backend, overlap, optimize, required)[-1]
+
+
+def lea_choices(
+    graph: Graph,
+    target: TargetSpec,
+    backend: str = "auto",
+    overlap: bool = True,
+    optimize: str = "latency",
+    required: Collection[str] = (),
+) -> Sequence[Mapping[str, LeaLayer]]:
+    """The layers that run on the LEA, by node: the best choice, then one that needs less low FRAM where there is one.
 
     Args:
         backend: `cpu`: none; `lea`: all that can; `auto`: those that are cheaper there, summed over the levels.
         overlap: the CPU and the DMA work while the LEA runs.
         optimize: `latency`, `energy` or `size`: what "cheaper" means.
         required: nodes that run on the LEA with `auto`, whatever they cost.
-        table_share: one of `TABLE_SHARES`.
 
     Raises:
         TargetError: an unknown back end or goal, or `lea` for a target that has none.
@@ -53,7 +63,7 @@ def plan_lea(
     if optimize not in OPTIMIZE:
         raise TargetError(f"optimize {optimize!r} is unknown; choose {', '.join(OPTIMIZE)}")
     if backend == "cpu" or (backend == "auto" and "lea_ram" not in target.regions):
-        return {}
+        return [{}]
     if "lea_ram" not in target.regions:
         raise TargetError(f"{target.name} has no LEA; use backend cpu")
     offers: dict[str, list[LeaLayer]] = {}
@@ -67,8 +77,11 @@ def plan_lea(
             for offer in sorted(candidates(graph, node, target, overlap), key=price)
             if backend == "lea" or node.name in required or price(offer) < on_cpu[node.name]
         ]
-    words = (target.regions["fram"].size - target.fram_reserve) // table_share // 2
-    return _within_tables(offers, on_cpu, price, words)
+    rooms = [(target.regions["fram"].size - target.fram_reserve) // share // 2 for share in _TABLE_SHARES]
+    best = _within_tables(offers, on_cpu, price, rooms[0])
+    if sum(c.packed.table_words for c in best.values()) <= rooms[1]:
+        return [best]
+    return [best, _within_tables(offers, on_cpu, price, rooms[1])]
 
 
 def _price(optimize: str, target: TargetSpec) -> Callable[[LeaLayer], float]:
@@ -93,7 +106,7 @@ def _on_cpu(graph: Graph, node: Node, target: TargetSpec, optimize: str) -> floa
 
 
 def candidate_price(graph: Graph, node: Node, lea: LeaLayer | None, target: TargetSpec, optimize: str) -> float:
-    """What `plan_lea` compares, of `node` on the LEA or, for `None`, on the CPU."""
+    """What `lea_choices` compares, of `node` on the LEA or, for `None`, on the CPU."""
     return _price(optimize, target)(lea) if lea is not None else _on_cpu(graph, node, target, optimize)
 
 

@@ -14,7 +14,7 @@ from .errors import DoesNotFit
 from .external import ExternalImage, build_image
 from .ir import Graph
 from .layers import KINDS, LeaLayer, SwapOut
-from .lea import TABLE_SHARES, plan_lea
+from .lea import lea_choices
 from .lint import lint_lea
 from .memory import MemoryPlan, low_fram_left, place_tensors, plan_memory
 from .near import place_near
@@ -111,15 +111,15 @@ def plan_project(
     whole = fuse_clips(graph)
     names = choose_images(whole, target, backend, overlap, optimize, switching)
     graph = with_images(whole, names)
+    *better, last = lea_choices(graph, target, backend, overlap, optimize, names)
 
-    def plan(table_share: int) -> Plans:
-        lea = plan_lea(graph, target, backend, overlap, optimize, names, table_share)
+    def plan(lea: Mapping[str, LeaLayer]) -> Plans:
         return _plan(whole, graph, target, lea, overlap, external, encoding, optimize, names, update)
 
-    for table_share in TABLE_SHARES[:-1]:
+    for lea in better:
         with suppress(DoesNotFit):
-            return plan(table_share)
-    return plan(TABLE_SHARES[-1])
+            return plan(lea)
+    return plan(last)
 
 
 def _plan(

@@ -66,8 +66,6 @@ from .terminal import OutPath, board_option, console, fail, json_result, known_e
 @click.option(
     "--vendor", is_flag=True, help="A plain folder instead, for TI's IDE with GCC or for make, without Python."
 )
-@click.option("--dataset", help="What --weight-bits auto measures [default: the model's].")
-@click.option("--data", help="Folder of its files.")
 @known_errors
 def emit_c(
     run: Path,

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 @click.option("--break-even/--no-break-even", default=True, help="Sparsity from which sparse is cheaper than dense.")
 @max_step_cycles
 @weight_bits
-@click.option("--dataset", help="What --weight-bits auto measures [default: the model's].")
-@click.option("--data", help="Folder of its files.")
 @known_errors
 def plan(
     run: Path,

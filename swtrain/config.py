@@ -8,7 +8,6 @@ checked by their registries, which know them). Does not import torch.
 from __future__ import annotations
 
 import itertools
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +30,7 @@ from .sections import (
     Target,
     TeacherSettings,
     parse_target,
+    read_toml,
 )  # fmt: skip
 
 __all__ = ["LayerRule", "Target", "TrainConfig", "differing_keys", "load_config", "parse_config"]
@@ -279,14 +279,7 @@ def load_config(path: str | Path | None = None, overrides: Mapping[str, Any] | N
     where = "config"
     if path is not None:
         where = str(path)
-        try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot read the config: {error.strerror or error}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: the config is not UTF-8 text (byte {error.start})") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path}: not valid TOML: {error}") from error
+        values = read_toml(Path(path))
     for key, value in (overrides or {}).items():
         if value is not None:
             _put(values, key, value)

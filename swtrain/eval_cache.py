@@ -2,7 +2,7 @@
 
 A stage has a key, the hash of its options, of the content of its inputs and of the sources that compute it. When it
 is done, the key and the hash of its outputs are written to `.eval/<stage>.json` in the output folder. It is done again
-when the key differs, or when somebody changed or removed an output. Does not import torch, codegen or sim.
+when the key differs, or when somebody changed or removed an output. Does not import torch or sim.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from codegen.files import write_atomic
 
 from . import __version__
 from .errors import OutputError
@@ -144,10 +146,7 @@ class Cache:
         made = self._state(outputs())
         if made is None:
             raise OutputError(f"stage {stage.name} left no outputs in {self.out}")
-        text = json.dumps({"key": key, "outputs": made}, indent=1) + "\n"
-        part = record.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(record)
+        write_atomic(record, json.dumps({"key": key, "outputs": made}, indent=1) + "\n")
         self.ran.append(stage.name)
         return True
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from .errors import ConfigError, unknown_name
-from .sections import PositiveFloat, Section
+from .sections import PositiveFloat, Section, read_toml
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Inputs = Annotated[int, Field(ge=1)]
@@ -245,14 +244,7 @@ def load_eval(path: Path) -> LoadedEval:
     Raises:
         ConfigError: it can't be read, a key is unknown, a value is not allowed, or limits contradict each other.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the config: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: the config is not UTF-8 text (byte {error.start})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    values = read_toml(path)
     try:
         config = EvalConfig.model_validate(values)
     except ValidationError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import struct
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from codegen.build import build
 from codegen.emit import read_project
 from codegen.policy import LevelCost, Store, policy_source
 from codegen.target import firmware_dir, load_target
-from sim import EnergyModel, Harvested, Machine, PoweredMachine, Stop
+from sim import EnergyModel, Harvested, Machine
 
 from . import __version__
 from .deploy import Int16, attach_external
@@ -27,6 +26,7 @@ from .errors import ConfigError
 from .eval_config import HarvestSection
 from .report import Report
 from .run import parse_supply
+from .serving import serve
 
 FORMAT = 1
 POINTS = 1500
@@ -82,24 +82,10 @@ def harvest(
         machine = Machine(load_target(report.target).device)
         machine.load(elf)
         attach_external(machine, read_project(folder))
-    machine.write("app_period_us", struct.pack("<I", min(round(section.period_s * 1e6), 2**32 - 1)))
     machine.write("sw_input", x.astype("<i2").tobytes())
-    for pin in ("P1.4", *(f"P3.{bit}" for bit in range(8))):
-        machine.set_pin(pin, 0)
-    node = PoweredMachine(machine, supply, EnergyModel.load(energy))
-    answers: list[list[float]] = []
-    for k in range(count):
-        _announce(machine, k + 1)
-        done = False
-        while node.time_s < (k + 1) * section.period_s:
-            stop = node.run("app_answer", duration_s=(k + 1) * section.period_s - node.time_s)
-            if stop is Stop.UNTIL and not done:  # one that a power failure made the device repeat counts once
-                answers.append([k, node.time_s, struct.unpack("<H", machine.read("sw_level", 2))[0]])
-                done = True
-        if progress is not None:
-            progress(k + 1, count)
+    replies, node = serve(machine, supply, EnergyModel.load(energy), section.period_s, count, progress)
     trace = node.finish()
-    by_level = [sum(a[2] == k for a in answers) for k in range(len(report.levels))]
+    by_level = [sum(r.level == k for r in replies) for k in range(len(report.levels))]
     right = sum(n * v.accuracy_device / 100 for n, v in zip(by_level, report.levels, strict=True))
     return {
         "format": FORMAT,
@@ -107,7 +93,7 @@ def harvest(
         "period_s": section.period_s,
         "time_s": trace.time_s,
         "requests": count,
-        "answers": answers,
+        "answers": [[r.request, r.time_s, r.level] for r in replies],
         "answered": by_level,
         "expected_right": right / count,
         "power_cycles": trace.power_cycles,
@@ -138,14 +124,6 @@ def _application(folder: Path, report: Report, supply: Harvested, scratch: Path)
     (project / "policy.c").write_text(policy_source(costs, table, store, f"swtrain {__version__}"))
     sources = [example / "main.c", example / "ready.S"]
     return build(project, out=scratch / "application", application=sources).program
-
-
-def _announce(machine: Machine, number: int) -> None:
-    """A sample is ready: its number on port 3, modulo 256, then an edge on P1.4."""
-    machine.set_pin("P1.4", 0)
-    for bit in range(8):
-        machine.set_pin(f"P3.{bit}", number >> bit & 1)
-    machine.set_pin("P1.4", 1)
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int) -> list[list[float]]:

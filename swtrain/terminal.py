@@ -79,10 +79,9 @@ def fail(message: str) -> NoReturn:
 
 def boards(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of boards that begin with `incomplete`."""
-    from codegen.target import firmware_dir
+    from codegen.boards import boards as known
 
-    names = sorted(path.parent.name for path in (firmware_dir() / "boards").glob("*/target.toml"))
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in known() if name.startswith(incomplete)]
 
 
 board_option = click.option(
@@ -203,13 +202,23 @@ max_step_cycles = click.option(
 )
 """Option of the commands that plan."""
 
-weight_bits = click.option(
-    "--weight-bits",
-    metavar="NODE=8,... | auto",
-    help="Layers whose weights are rounded to 8 bits, for the CPU; auto: those that save a larger part of their bytes "
-    "than they add to their cycles, while no level loses more than 0.2 points on the test data.",
+_WEIGHT_BITS = (
+    click.option(
+        "--weight-bits",
+        metavar="NODE=8,... | auto",
+        help="Layers whose weights are rounded to 8 bits, for the CPU; auto: those that save a larger part of their "
+        "bytes than they add to their cycles, while no level loses more than 0.2 points on the test data.",
+    ),
+    click.option("--dataset", help="What --weight-bits auto measures [default: the model's]."),
+    click.option("--data", help="Folder of its files."),
 )
-"""Option of the commands that plan."""
+
+
+def weight_bits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of the commands that plan: `weight_bits`, `dataset`, `data`."""
+    for option in reversed(_WEIGHT_BITS):
+        command = option(command)
+    return command
 
 
 @contextmanager

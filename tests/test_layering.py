@@ -12,9 +12,9 @@ import pytest
 APPLICATION = {
     "accuracy", "calibrate", "cli_board", "cli_emit", "cli_eval", "cli_monitor", "cli_package", "cli_plan",
     "cli_policy", "cli_power", "cli_reference", "cli_sim", "cli_train", "config_reference", "dense", "deploy", "doctor",
-    "eval_details", "eval_gate", "eval_harvest", "eval_page", "eval_pipeline", "export", "graph_module", "importing",
-    "interrupt", "monitor", "planning", "plots", "report", "run", "seeded", "sender", "show", "sweep", "targets",
-    "terminal", "tracing", "weight_bits",
+    "eval_cache", "eval_details", "eval_gate", "eval_harvest", "eval_page", "eval_pipeline", "export", "graph_module",
+    "importing", "interrupt", "monitor", "planning", "plots", "report", "run", "seeded", "sender", "serving", "show",
+    "sweep", "targets", "terminal", "tracing", "weight_bits",
 }  # fmt: skip
 TORCH = {
     "batches", "ensemble", "evaluate", "export", "graph_module", "loop", "models", "nested", "optim", "parallel",

@@ -12,8 +12,9 @@ import pytest
 from codegen import reference
 from codegen.emit import read_project
 from codegen.target import firmware_dir
-from sim import EnergyModel, Harvested, Machine, PoweredMachine, Stop
+from sim import EnergyModel, Harvested, Machine
 from sim.sources import ConstantPower
+from swtrain.serving import serve as answers
 
 from .conftest import invoke
 
@@ -42,23 +43,13 @@ def serve(
     """The level that answered each request in time, or None; and the class of the last answer."""
     machine = Machine(seed=3)
     machine.load(elf)
-    machine.write("app_period_us", struct.pack("<I", round(PERIOD_S * 1e6)))
     if x is not None:
         machine.write("sw_input", x)
     supply = Harvested(ConstantPower(watts), CAPACITOR, leakage_a=1e-6, v_start=start_v)
-    for pin in ("P1.4", *(f"P3.{bit}" for bit in range(8))):
-        machine.set_pin(pin, 0)
-    node = PoweredMachine(machine, supply, EnergyModel.load("fused"))
-    levels: list[int | None] = []
-    for k in range(count):
-        machine.set_pin("P1.4", 0)
-        for bit in range(8):
-            machine.set_pin(f"P3.{bit}", (k + 1) >> bit & 1)
-        machine.set_pin("P1.4", 1)
-        levels.append(None)
-        while node.time_s < (k + 1) * PERIOD_S:
-            if node.run("app_answer", duration_s=(k + 1) * PERIOD_S - node.time_s) is Stop.UNTIL:
-                levels[-1] = struct.unpack("<H", machine.read("sw_level", 2))[0]
+    replies, _ = answers(machine, supply, EnergyModel.load("fused"), PERIOD_S, count)
+    levels: list[int | None] = [None] * count
+    for reply in replies:
+        levels[reply.request] = reply.level
     return levels, struct.unpack("<h", machine.read("sw_class", 2))[0]
 
 

@@ -3,35 +3,8 @@
 //
 // 0xFF80-0xFF8F (JTAG, BSL and IPE signatures) are never emitted: a wrong value there locks a board.
 #include "device.h"
-#include "sw_msp430x.inc"
+#include "sw_start.inc"
 
-#define WDTCTL 0x015C
-
-    .section .init, "ax", @progbits
-    .globl _start
-    .type _start, @function
-_start:
-    mov #__stack_top, r1
-    mov #0x5A80, &WDTCTL // WDTPW | WDTHOLD
-    call #sw_board_init // first: everything after it runs at full speed
-    mov #__bss_start, r12
-.Lclear:
-    cmp #__bss_end, r12
-    jhs .Lcleared
-    clr 0(r12)
-    incd r12
-    jmp .Lclear
-.Lcleared:
-    mov #__data_load, r13
-    mov #__data_start, r12
-.Lcopy:
-    cmp #__data_end, r12
-    jhs .Lcopied
-    MOVP_IDX r13, 0, r12
-    incd r12
-    jmp .Lcopy
-.Lcopied:
-    call #main
 // Vectors without a handler end here: asleep with interrupts off, until reset.
 _unexpected:
     bis #0x00F0, r2 // LPM4: CPUOFF, OSCOFF, SCG0, SCG1
