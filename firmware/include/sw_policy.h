@@ -3,8 +3,9 @@
 //
 // Of each request the application tells the energy that is stored; the policy learns from that how much comes
 // in between two requests and how deep the store sinks while too little comes in. It never spends on a denser
-// level what the sparsest will need until the dark is over. Nothing here must survive a power failure: what
-// was learned lies in SRAM and starts again, carefully, after each.
+// level what the sparsest will need until the dark is over. What was learned lies in SRAM and starts again,
+// carefully, after each power failure. Only an inference that needs more than a full store, and so fails on
+// the way, leaves a note in FRAM.
 #ifndef SW_POLICY_H
 #define SW_POLICY_H
 
@@ -38,25 +39,35 @@ typedef struct {
 
 extern const sw_policy_t sw_policy;
 
+// In FRAM (SW_NVM), of levels that need more than the store holds. Each word is valid by itself; all 0 at
+// first. Lost, it costs some requests at a sparser level.
+typedef struct {
+    uint16_t trusted;  // 1 + the level that was done in time by what came in meanwhile; 0: none
+    uint16_t trial;    // 1 + the level that runs; 0: none does
+    uint16_t failures; // trials that were not done in time; stops at a few
+} sw_policy_note_t;
+
 // Nanojoules unless another unit stands beside.
 struct sw_policy_state {
-    uint32_t stored;   // at the last request
-    uint32_t spent;    // since then, by inferences
-    uint32_t gain;     // what came in between the last two requests, as far as the store took it
-    uint32_t rate;     // the same when it was last seen whole: a full store hides part of it
-    uint32_t drawdown; // how far the sparsest level would have sunk the store since it last rose
-    uint32_t trough;   // the deepest of this dark
-    uint32_t reserve;  // the deepest of all, forgotten very slowly, or by darks that are less deep
-    uint16_t darks;    // survived since start-up; saturates
-    uint16_t full_for; // requests that found a full store, one behind the other; saturates
-    uint16_t known;    // is `stored` of a request since start-up?
+    sw_policy_note_t *note; // 0: nothing is started that the store can't finish
+    uint32_t income;        // in 1.024 ms, as measured since the last inference; 0: unknown
+    uint32_t stored;        // at the last request
+    uint32_t spent;         // since then, by inferences
+    uint32_t gain;          // what came in between the last two requests, as far as the store took it
+    uint32_t rate;          // the same when it was last seen whole: a full store hides part of it
+    uint32_t drawdown;      // how far the sparsest level would have sunk the store since it last rose
+    uint32_t trough;        // the deepest of this dark
+    uint32_t reserve;       // the deepest of all, forgotten very slowly, or by darks that are less deep
+    uint16_t darks;         // survived since start-up; saturates
+    uint16_t full_for;      // requests that found a full store, one behind the other; saturates
+    uint16_t known;         // is `stored` of a request since start-up?
 };
 
 // Energy above v_off at a supply voltage in millivolts.
 uint32_t sw_policy_energy(const sw_policy_t *policy, uint16_t supply_mv);
 
 // After each reset: nothing is known, so nothing is spent that the sparsest level might need.
-void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state);
+void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state, sw_policy_note_t *note);
 
 // A request has come: learns. Once for each request.
 void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint32_t stored_nj);
@@ -69,7 +80,18 @@ uint16_t sw_policy_pick(const sw_policy_t *policy, const sw_policy_state_t *stat
 // The densest level that is done within `left_us`, whatever is stored; SW_POLICY_LATE: none is.
 uint16_t sw_policy_deadline(const sw_policy_t *policy, uint32_t left_us);
 
+// An inference at `level` begins; the request counts as taken.
+void sw_policy_begin(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level);
+
 // An inference is done: `from` is the level before the request, `level` the one that ran.
-void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_t from, uint16_t level);
+void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_t from, uint16_t level,
+                    int in_time);
+
+// Would it help to know what comes in? Then the application measures the store twice before the next request
+// and says so to `sw_policy_watched`.
+int sw_policy_watches(const sw_policy_t *policy, const sw_policy_state_t *state);
+
+// `gained_nj` came in within `us`.
+void sw_policy_watched(sw_policy_state_t *state, uint32_t gained_nj, uint32_t us);
 
 #endif

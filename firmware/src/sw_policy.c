@@ -4,7 +4,7 @@
 // what comes in: where much does, a dense level is free whatever the reserve.
 #include "sw_policy.h"
 
-enum { LEARN_SHIFT = 3, FORGET_SHIFT = 10, DARKS_KNOWN = 2, FULL_FOR = 8 };
+enum { LEARN_SHIFT = 3, FORGET_SHIFT = 10, DARKS_KNOWN = 2, FULL_FOR = 8, TRIAL_AFTER = 16, FAILURES = 5 };
 
 // A margin of 1/16 over measured energy: what an ADC's step and an unlike input may take.
 static uint32_t with_margin(uint32_t nj) {
@@ -28,13 +28,25 @@ uint32_t sw_policy_energy(const sw_policy_t *policy, uint16_t supply_mv) {
     return less(square, policy->empty_mv2) * policy->scale >> policy->shift;
 }
 
-void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state) {
+void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state, sw_policy_note_t *note) {
+    state->note = note;
+    state->income = 0;
     state->stored = state->spent = state->gain = state->rate = state->drawdown = state->trough = 0;
     state->reserve = policy->full_nj;
     state->darks = state->full_for = state->known = 0;
 }
 
+// What became of the last inference that needed more than a full store. Power may fail anywhere here: then a
+// trial counts twice at most.
+static void judge(const sw_policy_t *policy, sw_policy_note_t *note, uint32_t stored) {
+    if (note->trusted && (note->trial || !is_full(policy, stored))) SW_COMMIT(note->trusted, 0);
+    if (!note->trial) return;
+    if (note->failures < FAILURES) SW_COMMIT(note->failures, note->failures + 1);
+    SW_COMMIT(note->trial, 0);
+}
+
 void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint32_t stored_nj) {
+    if (state->note) judge(policy, state->note, stored_nj);
     if (state->known) {
         uint32_t need = policy->cost[policy->thrifty].energy_nj;
         state->gain = less(stored_nj + state->spent, state->stored);
@@ -124,6 +136,29 @@ static int affords(const sw_policy_t *policy, const sw_policy_state_t *state, ui
            worth(policy, state, stored - once - reserve, from, level);
 }
 
+// Can a full store not finish it?
+static int is_beyond(const sw_policy_t *policy, uint16_t level) {
+    return with_margin(policy->cost[level].energy_nj) > policy->full_nj;
+}
+
+static int may_try(const sw_policy_t *policy, const sw_policy_state_t *state) {
+    const sw_policy_note_t *note = state->note;
+    return note && !note->trusted && is_full(policy, state->stored) &&
+           state->full_for >= (uint32_t)TRIAL_AFTER << smaller(note->failures, FAILURES);
+}
+
+// Power will fail on the way, and what comes in must finish it in time. A request that is missed costs more
+// than hundreds of answers at a denser level gain, so the whole inference and 1/8 more must come in before
+// the next request: it finds a full store, and if it does not, that was the last time. At half of that the
+// answer would still be in time.
+static int dares(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored, uint32_t left_us,
+                 uint16_t level) {
+    uint32_t need = policy->cost[level].energy_nj;
+    if (!state->note || !is_full(policy, stored) || left_us == SW_POLICY_NO_DEADLINE) return 0;
+    if (state->note->trusted) return state->note->trusted == (uint32_t)level + 1;
+    return may_try(policy, state) && state->income && (need + (need >> 3)) / state->income < left_us >> 10;
+}
+
 static uint16_t propose(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level,
                         uint32_t stored, uint32_t left_us) {
     uint16_t thrifty = policy->thrifty, late = 1;
@@ -134,7 +169,9 @@ static uint16_t propose(const sw_policy_t *policy, const sw_policy_state_t *stat
         if (cost->latency_us > left_us) continue;
         late = 0;
         if (k == thrifty || cost->price == SW_POLICY_NEVER) continue;
-        if (affords(policy, state, stored, level, k)) return k;
+        if (is_beyond(policy, k) ? dares(policy, state, stored, left_us, k)
+                                 : affords(policy, state, stored, level, k))
+            return k;
     }
     if (late) return SW_POLICY_LATE;
     const sw_policy_cost_t *least = &policy->cost[thrifty], *present = &policy->cost[level];
@@ -159,6 +196,26 @@ uint16_t sw_policy_pick(const sw_policy_t *policy, const sw_policy_state_t *stat
     return policy->hook ? policy->hook(state, proposed) : proposed;
 }
 
-void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_t from, uint16_t level) {
+void sw_policy_begin(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level) {
+    if (state->note && is_beyond(policy, level)) SW_COMMIT(state->note->trial, level + 1);
+}
+
+void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_t from, uint16_t level,
+                    int in_time) {
     state->spent += policy->cost[level].energy_nj + switch_cost(policy, from, level);
+    state->income = 0;
+    if (!state->note || !state->note->trial || !in_time) return; // not in time: the next request judges
+    SW_COMMIT(state->note->trusted, state->note->trial);
+    SW_COMMIT(state->note->trial, 0);
+}
+
+int sw_policy_watches(const sw_policy_t *policy, const sw_policy_state_t *state) {
+    int beyond = 0;
+    for (uint16_t k = 0; k < policy->levels; k++)
+        beyond |= policy->cost[k].price != SW_POLICY_NEVER && is_beyond(policy, k);
+    return beyond && may_try(policy, state);
+}
+
+void sw_policy_watched(sw_policy_state_t *state, uint32_t gained_nj, uint32_t us) {
+    state->income = us >> 10 ? gained_nj / (us >> 10) : 0;
 }

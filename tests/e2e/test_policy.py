@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
@@ -23,29 +24,43 @@ PERIOD_S = 0.5
 
 
 @pytest.fixture(scope="module")
-def application(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[float]]:
-    """The example built with a policy; its project, and the energy of each level."""
-    report = tmp_path_factory.mktemp("report") / "report.json"
-    result = invoke("sim", project, "--inputs", "1", "--json", report)
+def report(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.json"
+    result = invoke("sim", project, "--inputs", "1", "--json", path)
     assert result.exit_code == 0, result.output
-    result = invoke("policy", project, "--report", report, "--supply", f"capacitor={CAPACITOR}")
+    return path
+
+
+def energies_of(report: Path) -> list[float]:
+    return [level["energy_j"] for level in json.loads(report.read_text())["levels"]]
+
+
+def application_for(project: Path, report: Path, capacitor: float) -> Path:
+    """The example built with a policy for a store."""
+    result = invoke("policy", project, "--report", report, "--supply", f"capacitor={capacitor}")
     assert result.exit_code == 0, result.output
     example = firmware_dir() / "examples" / "harvest"
     result = invoke("build", project, "--main", example / "main.c", "--main", example / "ready.S")
     assert result.exit_code == 0, result.output
-    energies = [level["energy_j"] for level in json.loads(report.read_text())["levels"]]
-    return project, next((project / "application").glob("*.elf")), energies
+    elf = next((project / "application").glob("*.elf"))
+    return shutil.copy(elf, report.with_name(f"{capacitor:.3g}.elf"))
+
+
+@pytest.fixture(scope="module")
+def application(project: Path, report: Path) -> tuple[Path, Path, list[float]]:
+    """The example built with a policy; its project, and the energy of each level."""
+    return project, application_for(project, report, CAPACITOR), energies_of(report)
 
 
 def serve(
-    elf: Path, watts: float, count: int, x: bytes | None = None, start_v: float = 3.0
+    elf: Path, watts: float, count: int, x: bytes | None = None, start_v: float = 3.0, capacitor: float = CAPACITOR
 ) -> tuple[list[int | None], int]:
     """The level that answered each request in time, or None; and the class of the last answer."""
     machine = Machine(seed=3)
     machine.load(elf)
     if x is not None:
         machine.write("sw_input", x)
-    supply = Harvested(ConstantPower(watts), CAPACITOR, leakage_a=1e-6, v_start=start_v)
+    supply = Harvested(ConstantPower(watts), capacitor, leakage_a=1e-6, v_start=start_v)
     replies, _ = answers(machine, supply, EnergyModel.load("fused"), PERIOD_S, count)
     levels: list[int | None] = [None] * count
     for reply in replies:
@@ -74,6 +89,20 @@ def test_scarcity_answers_what_the_energy_allows_at_the_sparsest_level(applicati
     stored = 0.5 * CAPACITOR * (3.0**2 - 1.9**2)
     possible = stored / min(energies) + 0.6 * len(levels)
     assert min(len(levels), 0.8 * possible) <= len(answered) <= possible + 1
+
+
+def test_a_level_that_the_store_cannot_finish_is_done_by_what_comes_in(project: Path, report: Path) -> None:
+    """The store holds the sparsest level 1.2 times, and less than the densest; power fails in each of its runs."""
+    energies = energies_of(report)
+    capacitor = 1.2 * 17 / 16 * min(energies) / (0.5 * (3.6**2 - 1.9**2))
+    elf = application_for(project, report, capacitor)
+    levels, _ = serve(elf, 1.4 * max(energies) / PERIOD_S, 40, start_v=3.55, capacitor=capacitor)
+    assert None not in levels
+    assert set(levels[:17]) == {0}, "seen full for sixteen requests, and measured"
+    assert set(levels[20:]) == {len(energies) - 1}
+    levels, _ = serve(elf, 0.6 * max(energies) / PERIOD_S, 40, start_v=3.55, capacitor=capacitor)
+    assert None not in levels
+    assert set(levels) == {0}, "too little for it comes in"
 
 
 def test_reports_that_do_not_fit_are_refused(project: Path, tmp_path: Path) -> None:

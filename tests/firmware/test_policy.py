@@ -21,8 +21,14 @@ class Cost(ctypes.Structure):
     _fields_ = (("energy_nj", U32), ("latency_us", U32), ("price", U16))
 
 
+class Note(ctypes.Structure):
+    _fields_ = (("trusted", U16), ("trial", U16), ("failures", U16))
+
+
 class State(ctypes.Structure):
     _fields_ = (
+        ("note", ctypes.POINTER(Note)),
+        ("income", U32),
         *((name, U32) for name in ("stored", "spent", "gain", "rate", "drawdown", "trough", "reserve")),
         *((name, U16) for name in ("darks", "full_for", "known")),
     )
@@ -74,7 +80,7 @@ class Device:
         thrifty = min(range(n), key=lambda k: energies[k])
         self.policy = Policy(n, thrifty, self._cost, self._switch, full, 0, 0, 0, hook or HOOK())
         self.state, self.level, self.stored = State(), thrifty, full // 2
-        library.sw_policy_start(ctypes.byref(self.policy), ctypes.byref(self.state))
+        library.sw_policy_start(ctypes.byref(self.policy), ctypes.byref(self.state), None)
 
     def pick(self, left=NO_DEADLINE):
         return self.library.sw_policy_pick(
@@ -94,7 +100,7 @@ class Device:
             if chosen != thrifty and chosen != self.level:
                 assert self.stored - spent >= self.energies[thrifty]  # the next request is safe
             self.stored -= spent
-            self.library.sw_policy_done(*both, self.level, chosen)
+            self.library.sw_policy_done(*both, self.level, chosen, 1)
             self.level = chosen
         return chosen
 
@@ -192,3 +198,125 @@ def test_energy_of_a_voltage(library):
     for mv in range(0, 3700, 7):
         exact = max(0.0, 0.5e9 * 100e-6 * ((mv / 1000) ** 2 - 1.9**2))
         assert abs(energy(mv) - exact) < 120  # nanojoules: two steps of mV * mV / 1024
+
+
+class Weak(Device):
+    """A store that an inference empties on the way: it goes on when `on` nanojoules have come in again."""
+
+    def __init__(self, library, energies, full, period_us, **options):
+        super().__init__(library, energies, full, **options)
+        self.on, self.period_us, self.note, self.off = full // 2, period_us, Note(), False
+        self.start()
+
+    def start(self):
+        self.state = State()
+        self.library.sw_policy_start(self.both()[0], self.both()[1], ctypes.byref(self.note))
+
+    def both(self):
+        return ctypes.byref(self.policy), ctypes.byref(self.state)
+
+    def sample(self, nanojoules_per_us):
+        """A request, and all that happens until the next one; the level that was done in time, or None."""
+        left, power = self.period_us, nanojoules_per_us
+        if self.off:
+            wait = (self.on - self.stored) / power if power else float("inf")
+            if wait > left:
+                self.stored += left * power
+                return None
+            left, self.stored, self.off = left - wait, self.on, False
+            self.start()
+        self.library.sw_policy_request(*self.both(), int(self.stored))
+        chosen = self.library.sw_policy_pick(*self.both(), self.level, int(self.stored), U32(int(left)))
+        done = None
+        if chosen < len(self.energies):
+            self.library.sw_policy_begin(*self.both(), chosen)
+            left = self.infer(self.energies[chosen], left, power)
+            if left is None:
+                return None
+            self.library.sw_policy_done(*self.both(), self.level, chosen, 1)
+            self.level = done = chosen
+            if self.library.sw_policy_watches(*self.both()):
+                gained = min(self.full - self.stored, left * power / 8)
+                self.library.sw_policy_watched(ctypes.byref(self.state), U32(int(gained)), U32(int(left / 8)))
+        self.stored = min(self.full, self.stored + left * power)
+        return done
+
+    def infer(self, need, left, power):
+        """What is left of the period; None if it does not suffice."""
+        while need > self.stored:
+            need, self.stored = need - self.stored, 0
+            wait = self.on / power if power else float("inf")
+            if wait > left:
+                self.stored, self.off = left * power, True
+                return None
+            left, self.stored = left - wait, self.on
+            self.start()
+        self.stored -= need
+        return left
+
+
+def test_what_comes_in_finishes_more_than_the_store_holds(library):
+    """0.9 mJ for each request, 0.68 mJ for the dense level, 0.47 mJ in the store."""
+    device = Weak(library, [190_000, 490_000, 680_000], 467_500, 900_000, latencies=[20, 50, 70])
+    done = [device.sample(1.0) for _ in range(200)]
+    assert None not in done
+    assert done[:16] == [0] * 16 and done[30:] == [2] * 170
+    assert device.note.failures == 0
+
+
+@pytest.mark.parametrize("watts", [0.1e-3, 0.3e-3, 0.5e-3, 0.6e-3, 0.75e-3])
+def test_too_little_comes_in_and_nothing_is_tried(library, watts):
+    device = Weak(library, [190_000, 680_000], 467_500, 900_000, latencies=[20, 70])
+    done = [device.sample(watts * 1e3) for _ in range(300)]
+    assert set(done) <= {0, None}
+    assert device.note.failures == 0
+
+
+def test_evening_ends_it_before_a_request_is_missed(library):
+    device = Weak(library, [190_000, 680_000], 467_500, 900_000, latencies=[20, 70])
+    powers = [1.0] * 60 + [1.0 - 0.01 * k for k in range(75)] + [0.25] * 50
+    done = [device.sample(power) for power in powers]
+    assert done[50] == 1 and done[-1] == 0
+    assert None not in done
+    assert device.note.trusted == 0 and device.note.failures == 0
+
+
+def test_a_sudden_dark_is_remembered(library):
+    """One request is lost to each trial, and from then on trials are rarer."""
+    device = Weak(library, [190_000, 680_000], 467_500, 900_000, latencies=[20, 70])
+    begun = []
+    for _ in range(6):
+        for k in range(1000):
+            if device.sample(1.0) == 1:
+                begun.append(k)
+                break
+        else:
+            begun.append(None)
+        assert device.sample(0.05) != 1
+        for _ in range(30):
+            device.sample(0.15)
+    assert begun[0] < 20
+    assert all(b > a for a, b in itertools.pairwise(begun[:4]))
+    assert device.note.failures >= 3
+    assert device.note.trusted == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    powers=st.lists(st.floats(0, 2), min_size=1, max_size=12),
+    each=st.integers(1, 60),
+    note=st.tuples(*[st.sampled_from([0, 1, 2, 3, 4, 5, 40, 0xFFFF])] * 3),
+)
+def test_any_note_is_survived(library, powers, each, note):
+    """FRAM may hold what an older program left; and what is in the note is always true again soon."""
+    device = Weak(library, [190_000, 490_000, 680_000], 467_500, 900_000, latencies=[20, 50, 70])
+    device.note = Note(*note)
+    device.start()
+    for power in powers:
+        for _ in range(each):
+            device.sample(power)
+            assert device.note.trusted <= 3 or device.note.trusted == note[0]
+    for _ in range(400):
+        device.sample(0.25)
+    assert device.note.trusted == 0
+    assert device.sample(0.25) == 0

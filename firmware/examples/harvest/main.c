@@ -47,6 +47,7 @@ SW_NVM uint16_t app_taken = 0;
 volatile uint16_t app_timed;
 
 static sw_policy_state_t learned;
+static SW_NVM sw_policy_note_t note;
 
 static uint16_t sample(void) {
     return P3IN;
@@ -102,6 +103,20 @@ static uint16_t choose(int new, uint16_t *look_again) {
     return level;
 }
 
+// Where the policy asks for it: what comes in while the device sleeps, up to an eighth of the time between
+// samples.
+static void watch(void) {
+    if (!sw_policy_watches(&sw_policy, &learned)) return;
+    uint32_t ticks = app_period_us / (8 * SW_TICK_US);
+    uint16_t begun = ticks_since_ready();
+    uint32_t before = sw_policy_energy(&sw_policy, sw_board_supply_mv());
+    sw_board_sleep((uint16_t)(ticks < LOOK_TICKS ? ticks : LOOK_TICKS), 0);
+    uint32_t after = sw_policy_energy(&sw_policy, sw_board_supply_mv());
+    uint16_t gone = (uint16_t)(ticks_since_ready() - begun);
+    if (sample() != app_taken || after < before) return; // the timer was cleared; or nothing comes in
+    sw_policy_watched(&learned, after - before, (uint32_t)gone * SW_TICK_US);
+}
+
 void app_answer(uint16_t class);
 
 __attribute__((noinline)) void app_answer(uint16_t class) {
@@ -113,7 +128,7 @@ __attribute__((noinline)) void app_answer(uint16_t class) {
 int main(void) {
     sw_node = sw_layer_count;
     setup();
-    sw_policy_start(&sw_policy, &learned);
+    sw_policy_start(&sw_policy, &learned, &note);
     uint16_t asked = app_taken;
     for (;;) {
         uint16_t now = sample(), from = sw_level;
@@ -129,13 +144,16 @@ int main(void) {
             sw_switch(level);
             sw_submit(); // a sensor's driver writes sw_input before
             app_taken = now;
+            sw_policy_begin(&sw_policy, &learned, level);
         } else if (sw_state() == SW_IDLE) {
             sw_board_sleep(0, 0);
             continue;
         }
         if (sw_infer() != SW_OK) continue;
-        if (sample() == app_taken) app_answer((uint16_t)sw_class);
-        sw_policy_done(&sw_policy, &learned, from, sw_level);
+        int in_time = sample() == app_taken;
+        if (in_time) app_answer((uint16_t)sw_class);
+        sw_policy_done(&sw_policy, &learned, from, sw_level, in_time);
         sw_release();
+        watch();
     }
 }
