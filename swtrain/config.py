@@ -89,6 +89,9 @@ class TrainConfig(Section):
     enter: Literal["dense", "zero"] = "dense"
     """What a denser level's new weights start from: their values in the dense model, or 0, where the level begins as
     good as the sparser one; better when the sparser weights have moved far from the dense ones."""
+    fold: Literal["dense", "prune"] = "dense"
+    """Phase after which batch norms go into the layers before them: they help to prune far, and no longer exist where
+    levels share weights. `prune` is for `sequential` and `hybrid` with `enter = "zero"`."""
     distill: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the loss that follows a teacher: that of `[teacher]`, else the dense model, in a joint phase the
     densest level."""
@@ -206,6 +209,13 @@ class TrainConfig(Section):
             raise ValueError(
                 f"epochs.grow has {len(grow)} numbers for {len(self.levels)} levels; give one for each but the sparsest"
             )
+        if self.fold == "prune" and (self.strategy not in ("sequential", "hybrid") or self.enter != "zero"):
+            raise ValueError(
+                "fold = 'prune' changes what the dense model's weights mean before levels grow; it needs strategy "
+                "sequential or hybrid and enter = 'zero'"
+            )
+        if self.fold == "prune" and self.levels[0] == 0:
+            raise ValueError("fold = 'prune' needs a pruning phase, but the sparsest level is dense")
         if self.teacher.model and self.distill == 0:
             raise ValueError("a teacher is named, but distill is 0, so nothing follows it; set distill, such as 0.5")
         if self.targets and len(self.targets) != len(self.levels):
@@ -239,6 +249,7 @@ class TrainConfig(Section):
             "layers": (),
             "level_weights": (),
             "distill": 0.0,
+            "fold": "dense",
             "teacher": {},
             "targets": (),
             "levels_from": (),

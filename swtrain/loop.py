@@ -184,8 +184,9 @@ class Trainer:
                 if self.average is not None:
                     self.average.apply_(self.nested.module)
                     self.workers.average_statistics_(self.nested.module)
-                if phase.kind == "dense":
+                if phase.kind == self.config.fold:
                     fold_batch_norm_(self.nested.module)
+                if phase.kind == "dense":
                     self.dense_accuracy = self._accuracy(self.dataset.test)
                 self.strategy.end_(phase)
                 self.at = _Position(self.at.phase + 1)

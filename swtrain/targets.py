@@ -205,6 +205,7 @@ _DENSE: dict[str, Any] = {
     "targets": (),
     "levels_from": (),
     "strategy": "sequential",
+    "fold": "dense",
     "level_weights": (),
     "layers": (),
 }

@@ -7,16 +7,17 @@ values they had before it. A strategy knows nothing of data sets, optimisers or 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from ..config import TrainConfig
+from ..models import fold_batch_norm_
 from ..nested import NestedModel
 from ..quantize import Grid, finest_grid
 from ..sparsity.scores import ScoreKeeper
@@ -65,7 +66,7 @@ class Strategy:
     Attributes:
         held_out: mean accuracy (%) of all levels on held-out data; set by whoever trains, for `auto`.
         teacher: a finished network that the loss follows by `config.distill` in every phase; set by whoever trains.
-            None: after the dense phase, its model takes this part.
+            None: after the dense phase, a copy of its model takes this part.
     """
 
     def __init__(self, config: TrainConfig, nested: NestedModel) -> None:
@@ -76,7 +77,7 @@ class Strategy:
         self.scores = ScoreKeeper(config.score)
         self._trainable: dict[str, Tensor] = {}
         self._held: dict[str, Tensor] = {}
-        self._teacher: dict[str, Tensor] = {}
+        self._own_teacher: nn.Module | None = None
         self._admm: Admm | None = None
 
     @property
@@ -135,12 +136,8 @@ class Strategy:
         """What the loss follows; None without distillation, or in a dense phase that makes the teacher."""
         if self.config.distill == 0:
             return None
-        if self.teacher is not None:
-            logits: Tensor = self.teacher(x)
-            return logits
-        if phase.kind == "dense" or not self._teacher:
-            return None
-        return functional_call(self.nested.module, self._teacher, (x,))  # type: ignore[no-any-return]
+        teacher = self.teacher or (self._own_teacher if phase.kind != "dense" else None)
+        return None if teacher is None else teacher(x)
 
     def _sandwich(self, phase: Phase, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of all levels: sandwich rule and in-place distillation (Yu and Huang 2019).
@@ -201,7 +198,7 @@ class Strategy:
         if phase.kind == "qat":
             self.nested.snap_()
         if phase.kind == "dense" and self.config.distill > 0 and self.teacher is None:
-            self._teacher = {k: v.clone() for k, v in self.nested.module.state_dict().items()}
+            self._own_teacher = _finished(self.nested.module)
 
     def weight_scores(self, level: int | None = None) -> dict[str, Tensor]:
         """Score of every weight that `level` holds (None: every stored weight), 0 elsewhere."""
@@ -214,7 +211,7 @@ class Strategy:
     def state_dict(self) -> dict[str, Any]:
         """State beyond the nested model's own, as plain values and tensors."""
         return {
-            "teacher": dict(self._teacher),
+            "teacher": self._own_teacher.state_dict() if self._own_teacher is not None else {},
             "scores": self.scores.state_dict(),
             "admm": self._admm.state_dict() if self._admm is not None else None,
             "grids": {name: (grid.bits, grid.frac_bits) for name, grid in self.nested.grids.items()},
@@ -222,12 +219,19 @@ class Strategy:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Counterpart of `state_dict`."""
-        self._teacher = dict(state["teacher"])
+        self._own_teacher = _finished(self.nested.module) if state["teacher"] else None
+        if self._own_teacher is not None:
+            self._own_teacher.load_state_dict(state["teacher"])
         self.scores.load_state_dict(state["scores"])
         self.nested.grids = {name: Grid(*numbers) for name, numbers in state["grids"].items()}
         if state["admm"] is not None:
             self._admm = Admm(self.config.admm.rho)
             self._admm.load_state_dict(state["admm"])
+
+
+def _finished(module: nn.Module) -> nn.Module:
+    """A copy for evaluation only, its batch norms folded."""
+    return fold_batch_norm_(copy.deepcopy(module).eval()).requires_grad_(False)
 
 
 def levels_of(masks: Sequence[Mapping[str, Tensor]], never: int) -> dict[str, Tensor]:
