@@ -33,12 +33,6 @@ bool Dma::irq() const {
     return false;
 }
 
-bool Dma::listens(int number) const {
-    for (int i = 0; i < kChannels; ++i)
-        if (number != 0 && (channel[i].ctl & kDmaEn) && source(i) == number) return true;
-    return false;
-}
-
 void Dma::request(Machine &m, int index) {
     requested = static_cast<uint8_t>(requested | 1u << index);
     m.attention();

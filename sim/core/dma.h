@@ -44,14 +44,15 @@ struct Dma {
     uint8_t first = 0;       // channel of the highest priority
     int8_t bursting = -1;    // channel in the middle of a burst-block: the others wait
     bool pin_high = false;   // DMAE0
-    bool awaits_mpy = false; // an enabled channel waits for trigger 29
-    uint64_t resume_at = 0;  // burst-block: the CPU owns the bus until this cycle
+    uint32_t awaited =
+        0; // bit per trigger that an enabled channel waits for; never 0, the request by software
+    uint64_t resume_at = 0; // burst-block: the CPU owns the bus until this cycle
 
     void reset();
     bool due(uint64_t now) const { return requested && now >= resume_at; }
     uint64_t next_event() const { return requested ? resume_at : ~0ull; }
-    bool irq() const;               // any DMAIFG with DMAIE
-    bool listens(int number) const; // an enabled channel waits for this trigger; never for 0
+    bool irq() const; // any DMAIFG with DMAIE
+    bool listens(int number) const { return awaited >> number & 1; }
     void trigger(Machine &m, int number, unsigned channels = 0x3F); // rising edge; which channels have it
     void pin(Machine &m, bool high);                                // DMAE0
     void service(Machine &m);                                       // one transfer, block or part of a burst

@@ -24,7 +24,12 @@ uint32_t owner(int number) {
 } // namespace
 
 void Dma::listeners_changed(Machine &m) {
-    awaits_mpy = listens(kMpyTrigger);
+    uint32_t now = 0;
+    for (int i = 0; i < kChannels; ++i)
+        if (channel[i].ctl & kDmaEn) now |= 1u << source(i);
+    now &= ~1u;
+    if (now == awaited) return;
+    awaited = now;
     m.reschedule();
 }
 

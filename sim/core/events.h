@@ -38,8 +38,13 @@ struct Events {
 
     Events() { std::fill(std::begin(at), std::end(at), kNever); }
     void set(Ev e, uint64_t cycle) {
-        at[static_cast<int>(e)] = cycle;
-        next = *std::min_element(std::begin(at), std::end(at));
+        uint64_t &slot = at[static_cast<int>(e)];
+        const bool was_next = slot == next;
+        slot = cycle;
+        if (cycle <= next)
+            next = cycle;
+        else if (was_next) // the only case in which the others matter
+            next = *std::min_element(std::begin(at), std::end(at));
     }
     uint64_t due(Ev e) const { return at[static_cast<int>(e)]; }
     Ev first() const { return static_cast<Ev>(std::min_element(std::begin(at), std::end(at)) - at); }

@@ -80,7 +80,7 @@ void Mpy32::start(Machine &m, bool wide2) {
         ready[0] = ready[1] = now + 3;
         ready[2] = ready[3] = now + 4;
     }
-    if (SW_UNLIKELY(m.dma.awaits_mpy)) m.schedule(Ev::Mpy, wide() ? ready[3] : ready[1]);
+    if (SW_UNLIKELY(m.dma.listens(Dma::kMpyTrigger))) m.schedule(Ev::Mpy, wide() ? ready[3] : ready[1]);
 }
 
 void Mpy32::start_wide(Machine &m, bool wide2) {

@@ -38,7 +38,7 @@ SW_STATE(Mpy32, result, op1, op2, mode, op1_32, op2_32, carry, upper_known, frac
          delayed_32, ready, low_written)
 SW_STATE(Cs, unlocked, ctl, mclk_hz, base_s, base_cycles)
 SW_STATE(Dma::Channel, ctl, size, source, destination, now_source, now_destination, left, latched)
-SW_STATE(Dma, channel, select, control, requested, first, bursting, pin_high, awaits_mpy, resume_at)
+SW_STATE(Dma, channel, select, control, requested, first, bursting, pin_high, awaited, resume_at)
 SW_STATE(LeaConfig, accumulator, truncation, long_product, mpy_round, fir_round, fir_oor, oor_flag, highest_tie,
          stall_cycles, stack_bytes, refused, cost)
 SW_STATE(LeaSpan, first, count, stride)
