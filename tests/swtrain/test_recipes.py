@@ -18,6 +18,7 @@ SHAPES = {
     "mnist-subset": ((1, 28, 28), 10, 8),
     "hapt": ((9, 1, 128), 6, 12),
     "wakewords": ((1, 49, 10), 6, 8),
+    "digits": ((1, 49, 10), 10, 8),
     "cifar10-15k": ((3, 32, 32), 10, 8),
 }
 """Data set to shape of an input, classes, fraction bits."""
