@@ -168,12 +168,14 @@ class Machine(Places, HostSide):
         base_j: float = 0.0,
         farads: float = 0.0,
         since: tuple[list[int], float] | None = None,
+        naps: bool = False,
     ) -> Stop:
-        """Run one stretch awake or one asleep, until ``available_j`` is spent.
+        """Run until ``available_j`` is spent.
 
         Returns:
-            ``Stop.SUPPLY`` at the first instruction boundary without energy, ``ASLEEP`` when the CPU fell asleep,
-            ``INSTRUCTIONS`` when it slept and is awake now or after a reset or a change of MCLK, else as `run`.
+            ``Stop.SUPPLY`` at the first instruction boundary without energy, ``ASLEEP`` when the CPU fell asleep and
+            ``INSTRUCTIONS`` when it slept and is awake now, both only without ``naps``; ``INSTRUCTIONS`` also after a
+            reset or a change of MCLK; else as `run`.
 
         Args:
             rates: what events cost (`EnergyModel.rates`).
@@ -183,6 +185,7 @@ class Machine(Places, HostSide):
             base_j: energy on the capacitor beyond ``available_j``.
             farads: the capacitor, whose voltage the program measures meanwhile; 0: ``supply_v`` stays.
             since: counters and time at which ``available_j`` was there [default: now].
+            naps: go on when the CPU falls asleep or wakes up.
         """
         target = self._target(until)
         self._alive()
@@ -190,7 +193,7 @@ class Machine(Places, HostSide):
         costs = (list(rates.prices), rates.cycle_j, rates.sleep_w, rates.wake_j)
         counters, time_s = since or (self._core.counters(), self.time_s)
         energy = (available_j, input_w, counters, time_s)
-        why = self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, *energy, base_j, farads)
+        why = self._core.run_metered(target, min(max_cycles, _FOREVER), *costs, *energy, base_j, farads, naps)
         return self._stopped(why)
 
     def _alive(self) -> None:

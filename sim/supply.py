@@ -201,8 +201,8 @@ class PoweredMachine:
 
     def _on(self, until: str | int | None, end: float) -> Stop | None:
         part = self._slice
-        now = (self._asleep(), self.machine.mclk_hz, self.machine._core.supply_mark)
-        if part is None or (part.asleep, part.mclk_hz, part.mark_v) != now:
+        now = (self.machine.mclk_hz, self.machine._core.supply_mark)
+        if part is None or (part.mclk_hz, part.mark_v) != now or (part.asleep and not self._asleep()):
             part = self._slice = self._open()
         m = self.machine
         cycles = max(1, part.end_cycle - m.cycles)
@@ -219,6 +219,7 @@ class PoweredMachine:
                 since=(part.counters, part.machine_s),
                 base_j=part.floor_j,
                 farads=part.farads,
+                naps=not part.asleep,  # a slice that began awake is short enough for both
             )
         finally:  # the books hold also after a fault or Ctrl-C
             self._account(part)
@@ -294,10 +295,10 @@ class PoweredMachine:
         )
 
     def _close(self, part: _Slice) -> None:
-        """What the load took awake says how long the next slice may be."""
+        """What the load took says how long the next slice may be; one that was mostly asleep says little."""
         dt = self._t - part.start_s
         if dt > 0 and not part.asleep:
-            self._load_w = (self.trace.energy.used - part.books.used) / dt
+            self._load_w = max((self.trace.energy.used - part.books.used) / dt, 0.98 * self._load_w)
         self._slice = None
 
     def _halted(self, end: float) -> Stop | None:

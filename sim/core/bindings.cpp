@@ -216,14 +216,15 @@ struct Capacitor : sw::Follower {
 
 int run_metered(Machine &m, int64_t until, uint64_t max_cycles, const std::vector<double> &prices,
                 double cycle_j, double sleep_w, double wake_j, double available_j, double input_w,
-                const std::vector<int64_t> &start, double start_s, double base_j, double farads) {
+                const std::vector<int64_t> &start, double start_s, double base_j, double farads, bool naps) {
     if (until > sw::kAddressMask) throw std::out_of_range("until");
     if (prices.size() != flatten(m.n).size() || start.size() != prices.size())
         throw std::invalid_argument("one price and one start for each counter");
     sw::Meter meter({prices, cycle_j, sleep_w, wake_j}, available_j, input_w);
     meter.start(start, start_s);
     Capacitor capacitor(m, meter, base_j, farads);
-    return in_slices(m, max_cycles, [&](uint64_t cycles) { return meter.run(m, until, cycles, flatten); });
+    return in_slices(m, max_cycles,
+                     [&](uint64_t cycles) { return meter.run(m, until, cycles, naps, flatten); });
 }
 
 void set_limits(Machine &m, uint64_t instructions, uint64_t write_pause, uint64_t write_cut, bool at_watch,
@@ -265,7 +266,8 @@ NB_MODULE(_core, m) {
         .def("reset", nb::overload_cast<bool>(&Machine::reset), "power_on"_a)
         .def("run", &run_sliced, "until"_a, "max_cycles"_a)
         .def("run_metered", &run_metered, "until"_a, "max_cycles"_a, "prices"_a, "cycle_j"_a, "sleep_w"_a,
-             "wake_j"_a, "available_j"_a, "input_w"_a, "start"_a, "start_s"_a, "base_j"_a, "farads"_a)
+             "wake_j"_a, "available_j"_a, "input_w"_a, "start"_a, "start_s"_a, "base_j"_a, "farads"_a,
+             "naps"_a)
         .def("set_limits", &set_limits, "instructions"_a, "write_pause"_a, "write_cut"_a, "at_watch"_a,
              "scope"_a)
         .def("set_breakpoints", &set_breakpoints, "addresses"_a)

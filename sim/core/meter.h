@@ -4,8 +4,9 @@
 // Modelled: spent = sum over counters of count * price, minus input power * time; the run stops at the first
 //   instruction boundary where nothing is left. Awake no cycle can cost more than the dearest one, asleep no
 //   second more than the dearest mode, so that much runs without looking; the last instructions run one by
-//   one. A run covers one stretch awake or one asleep, up to a reset or a change of MCLK. The start of the
-//   sum is given, so that a stretch may be run in pieces without another rounding.
+//   one. A run goes on through naps (a kernel waits for the LEA asleep) or ends when the CPU wakes; a reset
+//   or a change of MCLK ends it. The start of the sum is given, so that a stretch may be run in pieces
+//   without another rounding.
 // Not modelled: a stop inside an instruction or a DMA block (the boundary after it).
 #pragma once
 
@@ -39,14 +40,17 @@ class Meter {
         return left;
     }
 
-    // Reason::Asleep and Reason::Instructions: fell asleep, woke up.
-    template <class Flatten> Reason run(Machine &m, int64_t until, uint64_t max_cycles, Flatten flatten) {
-        uint64_t end = m.n.cycles + max_cycles;
-        bool asleep = m.r[kSr] & kCpuOff;
-        m.limits.at_sleep = !asleep;
+    // Reason::Asleep and Reason::Instructions: fell asleep or woke up (without `naps`), a reset, another
+    // MCLK.
+    template <class Flatten>
+    Reason run(Machine &m, int64_t until, uint64_t max_cycles, bool naps, Flatten flatten) {
+        const uint64_t end = m.n.cycles + max_cycles, mclk = m.cs.mclk_hz32();
         m.limits.at_change = true; // its charge is no part of `cycle_j`
-        m.limits.instructions = asleep ? m.n.instructions + 1 : Limits::kNever;
         for (;;) {
+            const bool asleep = m.r[kSr] & kCpuOff;
+            const uint64_t woken = m.n.instructions + 1;
+            m.limits.at_sleep = !asleep;
+            m.limits.instructions = asleep ? woken : Limits::kNever;
             double rest = left(m, flatten);
             if (rest <= 0) return Reason::Supply;
             double load = std::max(0.0, -input_w_);
@@ -60,7 +64,10 @@ class Meter {
             if (asleep) safe = std::max(safe, 1.0); // no cycles would be no progress
             Reason why = m.run(until, std::min(static_cast<uint64_t>(safe), end - m.n.cycles));
             if (left(m, flatten) <= 0 && why != Reason::Fault) return Reason::Supply;
-            if (why != Reason::Cycles || m.n.cycles >= end) return why;
+            const bool slept = why == Reason::Asleep;
+            const bool woke = why == Reason::Instructions && m.limits.instructions == woken && asleep;
+            if (why != Reason::Cycles && !(naps && (slept || woke) && m.cs.mclk_hz32() == mclk)) return why;
+            if (m.n.cycles >= end) return Reason::Cycles;
         }
     }
 
