@@ -60,6 +60,7 @@ struct sw_policy_state {
     uint32_t reserve;       // the deepest of all, forgotten very slowly, or by darks that are less deep
     uint16_t darks;         // survived since start-up; saturates
     uint16_t full_for;      // requests that found a full store, one behind the other; saturates
+    uint16_t looks;         // dense inferences that were not won back, one behind the other; saturates
     uint16_t known;         // is `stored` of a request since start-up?
 };
 

@@ -4,7 +4,15 @@
 // what comes in: where much does, a dense level is free whatever the reserve.
 #include "sw_policy.h"
 
-enum { LEARN_SHIFT = 3, FORGET_SHIFT = 10, DARKS_KNOWN = 2, FULL_FOR = 8, TRIAL_AFTER = 16, FAILURES = 5 };
+enum {
+    LEARN_SHIFT = 3,
+    FORGET_SHIFT = 10,
+    DARKS_KNOWN = 2,
+    FULL_FOR = 8,
+    TRIAL_AFTER = 16,
+    FAILURES = 5,
+    LOOKS = 6
+};
 
 // A margin of 1/16 over measured energy: what an ADC's step and an unlike input may take.
 static uint32_t with_margin(uint32_t nj) {
@@ -33,7 +41,7 @@ void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state, sw_pol
     state->income = 0;
     state->stored = state->spent = state->gain = state->rate = state->drawdown = state->trough = 0;
     state->reserve = policy->full_nj;
-    state->darks = state->full_for = state->known = 0;
+    state->darks = state->full_for = state->looks = state->known = 0;
 }
 
 // What became of the last inference that needed more than a full store. Power may fail anywhere here: then a
@@ -50,7 +58,13 @@ void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint
     if (state->known) {
         uint32_t need = policy->cost[policy->thrifty].energy_nj;
         state->gain = less(stored_nj + state->spent, state->stored);
-        if (state->gain > state->rate || !is_full(policy, stored_nj)) state->rate = state->gain;
+        // What comes in shows where the store was not won back.
+        int refilled = state->gain + (state->gain >> 6) >= state->spent;
+        if (state->gain > state->rate || !refilled || !is_full(policy, stored_nj)) state->rate = state->gain;
+        if (refilled)
+            state->looks = 0;
+        else if (state->spent > with_margin(need) && state->looks < LOOKS)
+            state->looks++;
         // A full store hides what came in, and ends a dark whatever it was.
         state->drawdown = is_full(policy, stored_nj)
                               ? 0
@@ -111,16 +125,16 @@ static int worth(const sw_policy_t *policy, const sw_policy_state_t *state, uint
     return spare / drain >= way / more;
 }
 
-// Does so much come in that a full store is full again soon? It must be more than twice what the thrifty
-// level needs, so that the evening finds the store full; or nobody knows, because it has been full for long:
-// then a dense inference shows it.
+// Does so much come in that a full store is full again soon? A quarter more than the inference takes, so that
+// the evening finds the store full. Before darks are known, one that has been full for long may try: that
+// shows what comes in, and is tried the more seldom the less it was.
 static int overflows(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored,
                      uint16_t level) {
-    uint32_t need = policy->cost[policy->thrifty].energy_nj;
     const sw_policy_cost_t *cost = &policy->cost[level];
     if (!is_full(policy, stored)) return 0;
-    if (state->full_for >= FULL_FOR + (cost->price >> 2)) return 1;
-    return state->rate >= (cost->price ? cost->energy_nj : 2 * need + (need >> 2));
+    if (state->darks < DARKS_KNOWN && state->full_for >> state->looks >= FULL_FOR + (cost->price >> 2))
+        return 1;
+    return state->rate >= cost->energy_nj + (cost->energy_nj >> 2);
 }
 
 static int affords(const sw_policy_t *policy, const sw_policy_state_t *state, uint32_t stored, uint16_t from,

@@ -30,7 +30,7 @@ class State(ctypes.Structure):
         ("note", ctypes.POINTER(Note)),
         ("income", U32),
         *((name, U32) for name in ("stored", "spent", "gain", "rate", "drawdown", "trough", "reserve")),
-        *((name, U16) for name in ("darks", "full_for", "known")),
+        *((name, U16) for name in ("darks", "full_for", "looks", "known")),
     )
 
 
