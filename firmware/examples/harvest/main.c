@@ -93,9 +93,6 @@ static uint16_t choose(int new, uint16_t *look_again) {
     if (new) sw_policy_request(&sw_policy, &learned, stored);
     uint16_t level = sw_policy_pick(&sw_policy, &learned, sw_level, stored, left_us());
     if (level != SW_POLICY_WAIT) return level;
-    // A store that is nearly empty has little to lose: work until it is, and the reset at v_on, for which
-    // nobody has to stay awake, says when energy has come. The steps that are done stay done.
-    if (stored < sw_policy.cost[sw_policy.thrifty].energy_nj / 4) return sw_policy.thrifty;
     uint32_t ticks = app_period_us / (8 * SW_TICK_US), most = app_period_us / (4 * SW_TICK_US);
     if (ticks < LOOK_TICKS) ticks = LOOK_TICKS;
     if (ticks > most) ticks = most;
