@@ -68,16 +68,17 @@ def _picture(table: dict[str, Any]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(8, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for name, levels in table.items():
+    for k, (name, levels) in enumerate(table.items()):
         points = sorted((row["sparsity"], row["accuracy_float"]) for row in levels.values())
-        axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=name)
+        marker = "os^D"[k // 10 % 4]  # ten colours, then the same with another marker
+        axes.plot([x for x, _ in points], [y for _, y in points], marker=marker, label=name)
     axes.set_xlabel("sparsity (%)")
     axes.set_ylabel("test accuracy (%)")
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120, metadata={"Software": None})
     return content.getvalue()
