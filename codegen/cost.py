@@ -1,7 +1,7 @@
 """What layers cost: counts of primitives times their cycles and joules in `target.toml`.
 
 A `LayerKind` counts what one layer does at one level (`Work`): loads of a kernel, elements that it handles, block
-transfers. `swtrain calibrate` fits the price of each primitive to measured layers; `plan_lea` chooses by these
+transfers. `swtrain calibrate` fits the price of each primitive to measured layers; `lea_choices` chooses by these
 estimates and `swtrain plan` shows them beside simulated cycles. Reported results are always simulated.
 """
 

@@ -19,7 +19,7 @@ import numpy as np
 from .column import ColumnLayer
 from .errors import GraphError
 from .ir import NEVER, Graph, Params
-from .lea import candidate_price, plan_lea
+from .lea import candidate_price, lea_choices
 from .ops import Array
 from .target import ExternalMemory, TargetSpec
 
@@ -128,7 +128,7 @@ def choose_images(
 
     Raises:
         GraphError: an unknown `switching`.
-        TargetError: as `plan_lea`.
+        TargetError: as `lea_choices`.
     """
     if switching not in SWITCHING:
         raise GraphError(f"switching {switching!r} is unknown; choose {', '.join(SWITCHING)}")
@@ -136,10 +136,10 @@ def choose_images(
     if switching == "resident" or backend == "cpu" or "lea_ram" not in target.regions or len(graph.levels) == 1:
         return frozenset()
     dense = with_images(graph, weighted)
-    offers = plan_lea(dense, target, "lea", overlap, optimize)
+    offers = lea_choices(dense, target, "lea", overlap, optimize)[-1]
     if switching == "image":
         return frozenset(offers)
-    found = plan_lea(graph, target, backend, overlap, optimize)
+    found = lea_choices(graph, target, backend, overlap, optimize)[-1]
     names = set()
     for name, offer in offers.items():
         ordered = candidate_price(graph, graph.node(name), found.get(name), target, optimize)

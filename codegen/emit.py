@@ -93,7 +93,7 @@ def emit_project(
     """Plan, pack and write `graph` as a C project for `target`.
 
     Args:
-        backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
+        backend: `auto`, `cpu` or `lea` (`lea.lea_choices`); changes time, never bits.
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.
         optimize: `latency`, `energy` or `size`: what decides back end, tile and encoding.

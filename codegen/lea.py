@@ -27,18 +27,6 @@ _TABLE_SHARES = (2, 3)
 still fits, else a third."""
 
 
-def plan_lea(
-    graph: Graph,
-    target: TargetSpec,
-    backend: str = "auto",
-    overlap: bool = True,
-    optimize: str = "latency",
-    required: Collection[str] = (),
-) -> Mapping[str, LeaLayer]:
-    """The last of `lea_choices`, which has the arguments and the errors."""
-    return lea_choices(graph, target, backend, overlap, optimize, required)[-1]
-
-
 def lea_choices(
     graph: Graph,
     target: TargetSpec,

@@ -97,7 +97,7 @@ def plan_project(
     """Choose back ends and encodings, pack, cut into steps and place everything.
 
     Args:
-        backend: `auto`, `cpu` or `lea` (`lea.plan_lea`); changes time, never bits.
+        backend: `auto`, `cpu` or `lea` (`lea.lea_choices`); changes time, never bits.
         overlap: CPU and DMA work while the LEA runs; changes time, never bits.
         external: `auto`, `all` or `none`: which weights lie in external memory (`spill.choose_external`).
         encoding: of weights that the CPU reads (`packing.pack_weights`); changes bytes and time, never results.

@@ -33,7 +33,19 @@ from .sections import (
     read_toml,
 )  # fmt: skip
 
-__all__ = ["LayerRule", "Target", "TrainConfig", "differing_keys", "load_config", "parse_config"]
+__all__ = ["DENSE_ONLY", "LayerRule", "Target", "TrainConfig", "differing_keys", "load_config", "parse_config"]
+
+
+DENSE_ONLY: dict[str, Any] = {
+    "levels": (0.0,),
+    "targets": (),
+    "levels_from": (),
+    "strategy": "sequential",
+    "fold": "dense",
+    "level_weights": (),
+    "layers": (),
+}
+"""Settings that make a config that of one dense model."""
 
 
 class TrainConfig(Section):
@@ -241,18 +253,12 @@ class TrainConfig(Section):
         changed: dict[str, Any] = {
             "model": self.teacher.model,
             "model_options": self.teacher.model_options,
-            "levels": (0.0,),
-            "strategy": "sequential",
+            **DENSE_ONLY,
             "shape": "unstructured",
             "scope": "layer",
             "score": "magnitude",
-            "layers": (),
-            "level_weights": (),
             "distill": 0.0,
-            "fold": "dense",
             "teacher": {},
-            "targets": (),
-            "levels_from": (),
             "init": "",
             "freeze": (),
             "epochs": {**self.epochs.model_dump(), "dense": self.teacher.epochs, "grow": 1, "qat": 0},

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ import torch
 from codegen.ir import NEVER, Graph, Level
 from codegen.target import load_target
 
-from .config import TrainConfig
+from .config import DENSE_ONLY, TrainConfig
 from .datasets import Dataset, Split, hold_out, load_dataset
 from .deploy import predict_cycles
 from .errors import ConfigError, NestingError
@@ -138,7 +137,7 @@ def _latency(
     if dense is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            dense = make_nested(TrainConfig.model_validate(config.to_dict() | _DENSE))
+            dense = make_nested(TrainConfig.model_validate(config.to_dict() | DENSE_ONLY))
         fold_batch_norm_(dense.module)
     graph = export_graph(dense, dataset, "estimate")
     scores = _scores(dense)
@@ -200,21 +199,10 @@ def _accuracy(
     return holds
 
 
-_DENSE: dict[str, Any] = {
-    "levels": (0.0,),
-    "targets": (),
-    "levels_from": (),
-    "strategy": "sequential",
-    "fold": "dense",
-    "level_weights": (),
-    "layers": (),
-}
-
-
 def _dense_model(config: TrainConfig, out: Path, progress: Progress) -> NestedModel:
     """The dense model of `config`, trained in `out` unless that is done."""
     epochs = {"epochs": config.epochs.model_dump() | {"grow": 1, "qat": 0}}
-    own = TrainConfig.model_validate(config.to_dict() | _DENSE | epochs)
+    own = TrainConfig.model_validate(config.to_dict() | DENSE_ONLY | epochs)
     if not (out / METRICS).exists():
         progress.note("targets: a dense model first, whose cuts are measured on held-out data")
         train(own, out, resume=(out / CONFIG).exists(), progress=progress)

@@ -224,10 +224,10 @@ void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_
 }
 
 int sw_policy_watches(const sw_policy_t *policy, const sw_policy_state_t *state) {
-    int beyond = 0;
+    if (!may_try(policy, state)) return 0;
     for (uint16_t k = 0; k < policy->levels; k++)
-        beyond |= policy->cost[k].price != SW_POLICY_NEVER && is_beyond(policy, k);
-    return beyond && may_try(policy, state);
+        if (policy->cost[k].price != SW_POLICY_NEVER && is_beyond(policy, k)) return 1;
+    return 0;
 }
 
 void sw_policy_watched(sw_policy_state_t *state, uint32_t gained_nj, uint32_t us) {

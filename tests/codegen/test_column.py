@@ -13,7 +13,7 @@ from strategies import NEVER, Chain, level_indices, make_params, seeds
 from codegen.column import HALVES, ONE, ColumnLayer, bias_constants, cut_groups, pack_column, verify_column
 from codegen.errors import GraphError, TargetError
 from codegen.ir import Params
-from codegen.lea import plan_lea
+from codegen.lea import lea_choices
 from codegen.ops import Conv2d, FullyConnected
 from codegen.target import load_target
 
@@ -103,29 +103,29 @@ def test_a_wrong_packing_is_caught() -> None:
 def test_back_ends() -> None:
     rng = np.random.default_rng(1)
     dense = Chain((4, 12, 12), 0, 99, 1).add(Conv2d((3, 3)), make_params(rng.integers(-9, 9, (8, 4, 3, 3)), 0)).graph()
-    assert list(plan_lea(dense, TARGET, "auto")) == ["conv2d0"]
-    assert plan_lea(dense, TARGET, "cpu") == {}
+    assert list(lea_choices(dense, TARGET, "auto")[-1]) == ["conv2d0"]
+    assert lea_choices(dense, TARGET, "cpu")[-1] == {}
     index = rng.choice([0, NEVER], (1, 300), p=[0.02, 0.98])
     sparse = Chain((300,), 0, 9, 1).add(FullyConnected(), make_params(np.ones(index.shape, int), index)).graph()
     for backend in ("auto", "lea"):  # simulated: 1,328 cycles, on the CPU 1,913
-        assert list(plan_lea(sparse, TARGET, backend)) == ["fully_connected0"]
+        assert list(lea_choices(sparse, TARGET, backend)[-1]) == ["fully_connected0"]
     shifted = Chain((8,), 0, 9, 1).add(FullyConnected(), make_params(np.ones((4, 8), int), 0, 0, 3, 3)).graph()
-    assert plan_lea(shifted, TARGET, "lea") == {}
+    assert lea_choices(shifted, TARGET, "lea")[-1] == {}
 
 
 def test_a_reduction_that_no_command_holds_stays_on_the_cpu() -> None:
     graph = Chain((1000,), 0, 1, 1).add(FullyConnected(), make_params(np.ones((4, 1000), int), 0)).graph()
-    assert plan_lea(graph, TARGET, "lea") == {}
+    assert lea_choices(graph, TARGET, "lea")[-1] == {}
 
 
 def test_bad_requests() -> None:
     graph = Chain((8,), 0, 9, 1).add(FullyConnected(), make_params(np.ones((4, 8), int), 0)).graph()
     with pytest.raises(TargetError, match="backend 'gpu' is unknown; choose auto, cpu, lea"):
-        plan_lea(graph, TARGET, "gpu")
+        lea_choices(graph, TARGET, "gpu")
     without = replace(TARGET, regions={k: v for k, v in TARGET.regions.items() if k != "lea_ram"})
-    assert plan_lea(graph, without, "auto") == {}
+    assert lea_choices(graph, without, "auto")[-1] == {}
     with pytest.raises(TargetError, match="has no LEA; use backend cpu"):
-        plan_lea(graph, without, "lea")
+        lea_choices(graph, without, "lea")
 
 
 def test_the_plan_fits_lea_ram() -> None:
@@ -133,7 +133,7 @@ def test_the_plan_fits_lea_ram() -> None:
     for outputs, side in ((3, 5), (16, 10), (40, 17)):
         graph = Chain((6, side + 4, side + 4), 0, 99, 1)
         graph.add(Conv2d((5, 5)), make_params(rng.integers(-9, 9, (outputs, 6, 5, 5)), 0))
-        for layer in plan_lea(graph.graph(), TARGET, "lea").values():
+        for layer in lea_choices(graph.graph(), TARGET, "lea")[-1].values():
             assert layer.tilings
             for level, tiling in enumerate(layer.tilings):
                 most = max(g.counts[level] for g in layer.packed.groups)
@@ -149,7 +149,7 @@ def test_layers_give_way_until_the_lists_of_taps_fit() -> None:
         index = rng.choice([0, 1, NEVER], shape, p=[0.1, 0.1, 0.8])
         chain.add(Conv2d((5, 5), (1, 1), (2, 2, 2, 2)), make_params(rng.integers(-90, 90, shape), index), 0, 100)
     target = replace(TARGET, step_cycles=20000)
-    chosen = plan_lea(chain.graph(), target)
+    chosen = lea_choices(chain.graph(), target)[-1]
     words = sum(c.packed.table_words for c in chosen.values())
     assert words <= (target.regions["fram"].size - target.fram_reserve) // 3 // 2
     assert 0 < len(chosen) < 6
