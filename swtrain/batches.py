@@ -140,4 +140,4 @@ def _turns(count: int, most: float, generator: torch.Generator) -> Tensor:
 def epoch_generator(seed: int, phase: int, epoch: int) -> torch.Generator:
     """What is random in one epoch; another one for each epoch of each phase."""
     mixed = np.random.SeedSequence((seed, phase, epoch)).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(mixed >> np.uint64(1)))
+    return torch.Generator(torch.get_default_device()).manual_seed(int(mixed >> np.uint64(1)))

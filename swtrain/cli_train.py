@@ -30,10 +30,26 @@ if TYPE_CHECKING:
 @click.option("--out", type=OutPath(), required=True, help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out.")
-@click.option("--devices", default=1, show_default=True, type=click.IntRange(min=1), help="Processes, on the CPU.")
+@click.option(
+    "--devices", default=1, show_default=True, type=click.IntRange(min=1), help="Processes that share the work."
+)
+@click.option(
+    "--accelerator",
+    default="cpu",
+    show_default=True,
+    type=click.Choice(["cpu", "cuda"]),
+    help="Where; cuda: a GPU for each process.",
+)
 @known_errors
 def train(
-    config: Path | None, out: Path, resume: bool, overwrite: bool, devices: int, seeds: int, **overrides: Any
+    config: Path | None,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    devices: int,
+    accelerator: str,
+    seeds: int,
+    **overrides: Any,
 ) -> None:
     """Train one set of weights that holds nested sparse models, and export it.
 
@@ -51,23 +67,27 @@ def train(
         settings = parse_config({**read_config(out).to_dict(), **given})
 
     settings = resolve(settings, out, resume and not overwrite, ConsoleProgress(console))
-    graphs = {str(out): _train_one(settings, out, resume, overwrite, devices)}
+    where = (devices, accelerator)
+    graphs = {str(out): _train_one(settings, out, resume, overwrite, *where)}
     for k in range(1, seeds):
         another = parse_config({**settings.to_dict(), "seed": (settings.seed + k) % 2**32})
         folder = out / SEEDS / str(another.seed)
-        graphs[str(folder)] = _train_one(another, folder, resume and (folder / CONFIG).exists(), overwrite, devices)
+        graphs[str(folder)] = _train_one(another, folder, resume and (folder / CONFIG).exists(), overwrite, *where)
     runs = [{"run": run, "levels": _levels(graph)} for run, graph in graphs.items()]
     json_result({"runs": runs})
     console.print(f"run in {out}; next: swtrain emit-c {out} --out build/{out.name}", highlight=False)
 
 
-def _train_one(settings: TrainConfig, out: Path, resume: bool, overwrite: bool, devices: int) -> Graph:
+def _train_one(
+    settings: TrainConfig, out: Path, resume: bool, overwrite: bool, devices: int, accelerator: str
+) -> Graph:
     """Train, export and show the test accuracy of each level."""
     from .export import export_run
     from .progress import ConsoleProgress
     from .train import train as run_training
 
-    run_training(settings, out, resume=resume, overwrite=overwrite, progress=ConsoleProgress(console), devices=devices)
+    progress = ConsoleProgress(console)
+    run_training(settings, out, resume, overwrite, progress, devices, accelerator)
     console.print("exporting", highlight=False)
     try:
         graph = export_run(out)

@@ -126,6 +126,8 @@ class Trainer:
         )
         torch.manual_seed(config.seed)
         self.nested = make_nested(config, out)
+        # like the batches: where they lie, and so that no convolution reorders
+        self.nested.module.to(torch.get_default_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.strategy: Strategy = make_strategy(config, self.nested)
         self.strategy.held_out = self._mean_held_out
         self.teacher = teacher
@@ -345,7 +347,7 @@ class Trainer:
             if state["average"] is not None:
                 self.average = WeightAverage(self.config.average)
                 self.average.load_state_dict(state["average"])
-            torch.set_rng_state(state["rng"])
+            torch.set_rng_state(state["rng"].cpu())
             if not 0 <= self.at.phase <= len(self.strategy.phases) or self.at.epoch < 0:
                 raise ValueError(f"phase {self.at.phase}, epoch {self.at.epoch} do not exist")
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -2,7 +2,7 @@
 
 Comes in: a number of processes. Goes out: the same steps as one process would do, up to the order of sums (batch norm
 sees its process's part of a batch; running statistics are averaged after each epoch). Started by Lightning Fabric, on
-the CPU. Masks, schedules and randomness need no exchange: every process computes them alike.
+the CPU or one GPU each. Masks, schedules and randomness need no exchange: every process computes them alike.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ class Workers:
     Attributes:
         rank: number of this process; 0 writes the files.
         count: of all processes.
+        device: where its tensors lie.
     """
 
     rank, count = 0, 1
+    device = torch.device("cpu")
 
     def part(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float]:
         """This process's examples of a batch, at least one, and their share of it."""
@@ -53,7 +55,7 @@ class FabricWorkers(Workers):
 
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
-        self.rank, self.count = fabric.global_rank, fabric.world_size
+        self.rank, self.count, self.device = fabric.global_rank, fabric.world_size, fabric.device
 
     def part(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, float]:
         """As the base; a process for which no example is left repeats one with the share 0."""
@@ -96,11 +98,12 @@ class FabricWorkers(Workers):
         self._fabric.barrier()
 
 
-def launch(devices: int, work: Callable[..., None], *arguments: Any) -> None:
+def launch(devices: int, accelerator: str, work: Callable[..., None], *arguments: Any) -> None:
     """Call `work(workers, *arguments)` in `devices` processes and wait for them.
 
     Args:
         devices: processes, at least 2.
+        accelerator: `cpu` or `cuda`.
         work: a function of a module, since it is sent to new processes.
         arguments: plain values.
 
@@ -111,7 +114,7 @@ def launch(devices: int, work: Callable[..., None], *arguments: Any) -> None:
         from lightning_fabric import Fabric
     except ImportError as error:
         raise ConfigError("--devices needs lightning-fabric: pip install 'swtrain[train]'") from error
-    fabric = Fabric(accelerator="cpu", devices=devices, strategy="ddp_spawn")
+    fabric = Fabric(accelerator=accelerator, devices=devices, strategy="ddp_spawn")
     fabric.launch(partial(_enter, work, arguments))
 
 

@@ -105,7 +105,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
             damaged = archive.testzip()  # torch itself does not check the CRC of tensors
         if damaged is not None:
             raise zipfile.BadZipFile(f"wrong CRC of {damaged}")
-        value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        value = torch.load(io.BytesIO(content), map_location=torch.get_default_device(), weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: does not exist; train with --out {path.parent} first") from error
     except Exception as error:  # on damaged bytes the unpickler raises whatever it stumbles over

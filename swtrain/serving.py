@@ -46,7 +46,7 @@ def serve(
     node = PoweredMachine(machine, supply, energy)
     replies: list[Reply] = []
     for k in range(count):
-        _announce(machine, k + 1)
+        announce(machine, k + 1)
         end, done = (k + 1) * period_s, False
         while node.time_s < end:
             if node.run("app_answer", duration_s=end - node.time_s) is Stop.UNTIL and not done:
@@ -57,8 +57,8 @@ def serve(
     return replies, node
 
 
-def _announce(machine: Machine, number: int) -> None:
-    """A sample is ready: its number, modulo 256, then the edge."""
+def announce(machine: Machine, number: int) -> None:
+    """A sample is ready: its number, modulo 256, then the edge of P1.4."""
     machine.set_pin(_EDGE, 0)
     for bit, pin in enumerate(_NUMBER):
         machine.set_pin(pin, number >> bit & 1)

@@ -9,7 +9,7 @@ step, so a run that is killed and resumed ends in the same bits as one that is n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ def train(
     overwrite: bool = False,
     progress: Progress | None = None,
     devices: int = 1,
+    accelerator: str = "cpu",
 ) -> NestedModel:
     """Train the nested model of `config` and leave the run in `out`.
 
@@ -50,6 +51,7 @@ def train(
         overwrite: replace the run in `out`. Other files in the folder are left alone.
         progress: shows what happens; silent by default.
         devices: processes that share the work; with another number sums differ in their last bits.
+        accelerator: `cpu` or `cuda`, one GPU for each process. Only on the CPU equal runs end in equal bits.
 
     Returns:
         The verified nested model, in evaluation mode at its densest level.
@@ -62,6 +64,11 @@ def train(
     """
     out = Path(out)
     progress = progress or Progress()
+    if accelerator != "cpu" and torch.cuda.device_count() < devices:
+        raise ConfigError(
+            f"--accelerator {accelerator}: torch sees {torch.cuda.device_count()} GPUs, --devices wants {devices}; "
+            "give less, or train on the CPU"
+        )
     if any(config.targets):
         raise ConfigError("config: targets are not resolved yet; call targets.resolve, or give sparsities in levels")
     imported = None
@@ -83,13 +90,17 @@ def train(
         check_fits(imported, dataset.name, dataset.test.x.shape[1:], len(dataset.classes))
     if resume and not overwrite and not out.exists():
         raise CheckpointError(f"{out}: holds no run to resume; check --out, or leave --resume out")
-    with locked(out), _torch_settings(config):
+    with locked(out):
         prepare_out(out, config, resume, overwrite)
         try:
             if devices > 1:
-                launch(devices, _work, config.to_dict(), str(out), type(progress) is not Progress)
-                return load_run(out)[0]
-            return _run(config, dataset, out, progress, Workers())
+                launch(devices, accelerator, _work, config.to_dict(), str(out), type(progress) is not Progress)
+            else:
+                with _torch_settings(config, torch.device(accelerator, 0)):
+                    nested = _run(config, dataset, out, progress, Workers())
+                if accelerator == "cpu":
+                    return nested
+            return load_run(out)[0]
         finally:
             progress.stop()
 
@@ -98,7 +109,7 @@ def _work(workers: Workers, config: dict[str, Any], out: str, show: bool) -> Non
     """What each of several processes does."""
     settings = parse_config(config)
     progress = ConsoleProgress(Console()) if show and workers.rank == 0 else Progress()
-    with _torch_settings(settings):
+    with _torch_settings(settings, workers.device):
         try:
             _run(settings, load_dataset(settings.dataset, settings.data), Path(out), progress, workers)
         finally:
@@ -140,10 +151,10 @@ def _teacher(config: TrainConfig, dataset: Dataset, out: Path, progress: Progres
 
 
 @contextmanager
-def _torch_settings(config: TrainConfig) -> Iterator[None]:
-    """Threads and torch's global generator for a run; the caller gets its own back."""
+def _torch_settings(config: TrainConfig, device: torch.device) -> Iterator[None]:
+    """Threads, torch's global generator and where tensors lie, for a run; the caller gets its own back."""
     threads = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), nullcontext() if device.type == "cpu" else device:
         torch.set_num_threads(config.threads)
         try:
             yield

@@ -49,19 +49,25 @@ typedef struct {
 
 // Nanojoules unless another unit stands beside.
 struct sw_policy_state {
-    sw_policy_note_t *note; // 0: nothing is started that the store can't finish
-    uint32_t income;        // in 1.024 ms, as measured since the last inference; 0: unknown
-    uint32_t stored;        // at the last request
-    uint32_t spent;         // since then, by inferences
-    uint32_t gain;          // what came in between the last two requests, as far as the store took it
-    uint32_t rate;          // the same when it was last seen whole: a full store hides part of it
-    uint32_t drawdown;      // how far the sparsest level would have sunk the store since it last rose
-    uint32_t trough;        // the deepest of this dark
-    uint32_t reserve;       // the deepest of all, forgotten very slowly, or by darks that are less deep
-    uint16_t darks;         // survived since start-up; saturates
-    uint16_t full_for;      // requests that found a full store, one behind the other; saturates
-    uint16_t looks;         // dense inferences that were not won back, one behind the other; saturates
-    uint16_t known;         // is `stored` of a request since start-up?
+    sw_policy_note_t *note;  // 0: nothing is started that the store can't finish
+    uint32_t income;         // in 1.024 ms, as measured since the last inference; 0: unknown
+    uint32_t income_before;  // since the one before
+    uint32_t stored;         // at the last request
+    uint32_t highest;        // of all requests, forgotten very slowly
+    uint32_t spent;          // since the last request, by inferences
+    uint32_t gain;           // what came in between the last two requests, as far as the store took it
+    uint32_t rate;           // the same when it was last seen whole: a full store hides part of it
+    uint32_t most;           // the highest gain since the last dark, forgotten slowly
+    uint32_t drawdown;       // how far the sparsest level would have sunk the store since it last rose
+    uint32_t trough;         // the deepest of this dark
+    uint32_t deepest;        // of the last darks, up to four
+    uint32_t deepest_before; // of the four before
+    uint32_t reserve;        // the deepest of all these, forgotten where the store is full for long
+    uint16_t darks;          // whose depth `deepest` has
+    uint16_t is_dark_known;  // by four darks
+    uint16_t full_for;       // requests that found a full store, one behind the other; saturates
+    uint16_t falls;          // dense inferences that found less coming in than `most`; saturates
+    uint16_t requests;       // since start-up; saturates
 };
 
 // Energy above v_off at a supply voltage in millivolts.
@@ -81,7 +87,8 @@ uint16_t sw_policy_pick(const sw_policy_t *policy, const sw_policy_state_t *stat
 // The densest level that is done within `left_us`, whatever is stored; SW_POLICY_LATE: none is.
 uint16_t sw_policy_deadline(const sw_policy_t *policy, uint32_t left_us);
 
-// An inference at `level` begins; the request counts as taken.
+// An inference at `level` begins; the request counts as taken. Ends the trust in another level that needs
+// more than the store holds.
 void sw_policy_begin(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level);
 
 // An inference is done: `from` is the level before the request, `level` the one that ran.
@@ -92,7 +99,8 @@ void sw_policy_done(const sw_policy_t *policy, sw_policy_state_t *state, uint16_
 // and says so to `sw_policy_watched`.
 int sw_policy_watches(const sw_policy_t *policy, const sw_policy_state_t *state);
 
-// `gained_nj` came in within `us`.
-void sw_policy_watched(sw_policy_state_t *state, uint32_t gained_nj, uint32_t us);
+// The store had `from_nj`, and `to_nj` after `us` without an inference.
+void sw_policy_watched(const sw_policy_t *policy, sw_policy_state_t *state, uint32_t from_nj, uint32_t to_nj,
+                       uint32_t us);
 
 #endif

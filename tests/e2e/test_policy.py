@@ -13,8 +13,9 @@ import pytest
 from codegen import reference
 from codegen.emit import read_project
 from codegen.target import firmware_dir
-from sim import EnergyModel, Harvested, Machine
-from sim.sources import ConstantPower
+from sim import EnergyModel, Harvested, Machine, PoweredMachine, Stop
+from sim.sources import ConstantPower, PowerLaw, Recorded
+from swtrain.serving import announce
 from swtrain.serving import serve as answers
 
 from .conftest import invoke
@@ -103,6 +104,31 @@ def test_a_level_that_the_store_cannot_finish_is_done_by_what_comes_in(project: 
     levels, _ = serve(elf, 0.6 * max(energies) / PERIOD_S, 40, start_v=3.55, capacitor=capacitor)
     assert None not in levels
     assert set(levels) == {0}, "too little for it comes in"
+
+
+def test_looks_become_rare_in_a_dark(application) -> None:
+    """Nothing comes in, and the store has not enough for an inference: what the looks of a request take."""
+    _, elf, energies = application
+    machine = Machine(seed=3)
+    machine.load(elf)
+    night = 40
+    day = 3 * min(energies) / PERIOD_S
+    source = Recorded((0.0, night * PERIOD_S), (PowerLaw(1e-9), PowerLaw(day)), 1000.0, repeat=False)
+    supply = Harvested(source, CAPACITOR, v_on=1.95, leakage_a=0.0, v_start=1.96)
+    node = PoweredMachine(machine, supply, EnergyModel.load("fused"))
+    machine.write("app_period_us", struct.pack("<I", round(PERIOD_S * 1e6)))
+    taken, answered = [], []
+    for number in range(1, night + 6):
+        announce(machine, number)
+        before = node.volts
+        while node.time_s < number * PERIOD_S:
+            if node.run("app_answer", duration_s=number * PERIOD_S - node.time_s) is Stop.UNTIL:
+                answered.append(number - 1)
+        taken.append(0.5 * CAPACITOR * (before**2 - node.volts**2))
+        assert node.is_on
+    assert taken[1] < 10e-6, "eight looks"
+    assert taken[night - 1] < 0.4 * taken[1]
+    assert answered == [*range(night + 1, night + 5)] or answered == [*range(night, night + 5)]
 
 
 def test_reports_that_do_not_fit_are_refused(project: Path, tmp_path: Path) -> None:

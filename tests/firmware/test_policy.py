@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import math
 import os
+import random
 import shutil
 import subprocess
 
@@ -28,9 +30,9 @@ class Note(ctypes.Structure):
 class State(ctypes.Structure):
     _fields_ = (
         ("note", ctypes.POINTER(Note)),
-        ("income", U32),
-        *((name, U32) for name in ("stored", "spent", "gain", "rate", "drawdown", "trough", "reserve")),
-        *((name, U16) for name in ("darks", "full_for", "looks", "known")),
+        *((name, U32) for name in ("income", "income_before", "stored", "highest", "spent", "gain", "rate", "most")),
+        *((name, U32) for name in ("drawdown", "trough", "deepest", "deepest_before", "reserve")),
+        *((name, U16) for name in ("darks", "is_dark_known", "full_for", "falls", "requests")),
     )
 
 
@@ -79,7 +81,7 @@ class Device:
         self._switch = (U32 * (n * n))(*(0 if i == j else switch for i in range(n) for j in range(n)))
         thrifty = min(range(n), key=lambda k: energies[k])
         self.policy = Policy(n, thrifty, self._cost, self._switch, full, 0, 0, 0, hook or HOOK())
-        self.state, self.level, self.stored = State(), thrifty, full // 2
+        self.state, self.level, self.stored, self.said = State(), thrifty, full // 2, []
         library.sw_policy_start(ctypes.byref(self.policy), ctypes.byref(self.state), None)
 
     def pick(self, left=NO_DEADLINE):
@@ -93,6 +95,7 @@ class Device:
         both = ctypes.byref(self.policy), ctypes.byref(self.state)
         self.library.sw_policy_request(*both, self.stored)
         chosen = self.pick(left)
+        self.said.append(chosen)
         if chosen < len(self.energies):
             spent = self.energies[chosen] + (0 if chosen == self.level else self.switch)
             assert spent * 17 // 16 <= self.stored + 1  # never started what can't be finished
@@ -162,6 +165,56 @@ def test_a_dark_that_was_seen_is_provided_for(library):
     assert 1 in late  # and bright requests are not all thrifty
 
 
+@pytest.mark.parametrize("cloud", [0, 2])
+@pytest.mark.parametrize("requests", [48, 150, 400])
+@pytest.mark.parametrize("noon", [80_000, 140_000, 190_000, 300_000])
+@pytest.mark.parametrize("full", [500_000, 2_000_000])
+def test_the_first_evenings_find_the_store_full(library, requests, noon, full, cloud):
+    """Days with their nights that nobody announced: of each night, hardly a request less than at the thrifty level."""
+    chance = random.Random(requests * noon + full + cloud)
+    device = Device(library, [60_000, 150_000], full=full)
+    stored, dense = full // 2, 0
+    for day in range(3):
+        begun, thrifty = len(device.said), 0
+        for k in range(requests):
+            income = max(0.0, noon * math.sin(2 * math.pi * k / requests) * chance.uniform(0.95, 1.05))
+            if cloud and 0.3 * requests <= k < 0.3 * requests + cloud:
+                income = 20_000.0
+            device.request(int(income))
+            stored = min(full, stored + int(income))
+            if stored >= 60_000 * 17 // 16:
+                stored -= 60_000
+                thrifty += 1
+        said = device.said[begun:]
+        assert len(said) - said.count(WAIT) >= thrifty - 2 - (day == 0), "what a store that counts as full may lack"
+        dense += said.count(1)
+    assert noon < 190_000 or dense >= requests // 16
+
+
+@pytest.mark.parametrize("income", [(72_000, 88_000), (78_000, 82_000)])
+def test_what_comes_in_unevenly_is_used(library, income):
+    """Never a dark, and never too little for the thrifty level: a part of 80 uJ goes into the dense one."""
+    chance = random.Random(1)
+    device = Device(library, [60_000, 90_000])
+    chosen = [device.request(chance.randint(*income)) for _ in range(2000)]
+    assert WAIT not in chosen
+    assert chosen.count(1) > 100
+
+
+def test_a_dip_is_forgotten(library):
+    device = Device(library, [60_000, 150_000])
+    assert 1 in [device.request(300_000) for _ in range(50)]
+    for _ in range(30):
+        device.request(100_000)
+    assert 1 in [device.request(300_000) for _ in range(500)]
+
+
+def test_after_a_reset_it_stays_sparse_for_a_while(library):
+    device = Device(library, [60_000, 90_000])
+    device.stored = device.full
+    assert set(device.request(300_000) for _ in range(7)) == {0}
+
+
 def test_a_dear_switch_is_made_seldom(library):
     """The same energies with free and with dear switches; 80 uJ lie between the levels."""
     changes = {}
@@ -170,6 +223,14 @@ def test_a_dear_switch_is_made_seldom(library):
         chosen = [c for c in (device.request(80_000) for _ in range(1000)) if c != WAIT]
         changes[switch] = sum(a != b for a, b in itertools.pairwise(chosen))
     assert changes[60_000] < changes[0] / 4
+
+
+def test_a_dear_switch_is_made_where_plenty_comes_in(library):
+    device = Device(library, [60_000, 90_000, 150_000], full=900_000, switch=60_000)
+    chosen = [device.request(300_000) for _ in range(2000)]
+    assert WAIT not in chosen
+    assert chosen.count(2) > 1200
+    assert sum(a != b for a, b in itertools.pairwise(chosen)) <= 6
 
 
 def test_deadline_alone(library):
@@ -237,7 +298,8 @@ class Weak(Device):
             self.level = done = chosen
             if self.library.sw_policy_watches(*self.both()):
                 gained = min(self.full - self.stored, left * power / 8)
-                self.library.sw_policy_watched(ctypes.byref(self.state), U32(int(gained)), U32(int(left / 8)))
+                store = int(self.stored), int(self.stored + gained)
+                self.library.sw_policy_watched(*self.both(), *map(U32, store), U32(int(left / 8)))
         self.stored = min(self.full, self.stored + left * power)
         return done
 
@@ -279,6 +341,56 @@ def test_evening_ends_it_before_a_request_is_missed(library):
     assert done[50] == 1 and done[-1] == 0
     assert None not in done
     assert device.note.trusted == 0 and device.note.failures == 0
+
+
+@pytest.mark.parametrize("power", [1.5, 2.5, 4.0])
+@pytest.mark.parametrize("gap", [1, 2, 3])
+def test_bursts_are_not_taken_for_plenty(library, gap, power):
+    """Much comes in now and then, but never in two requests one behind the other."""
+    device = Weak(library, [190_000, 680_000], 467_500, 900_000, latencies=[20, 70])
+    done = [device.sample(power if k % (gap + 1) == 0 else 0.3) for k in range(300)]
+    assert set(done) == {0}
+    assert device.note.failures == 0
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0, 4.0, 8.0])
+def test_plenty_is_seen_however_much_it_is(library, power):
+    """A store that is full again before it was measured twice."""
+    device = Weak(library, [190_000, 680_000], 467_500, 900_000, latencies=[20_000, 70_000])
+    assert [device.sample(power) for _ in range(60)][30:] == [1] * 30
+
+
+def test_less_that_comes_in_ends_it_while_the_store_is_full(library):
+    """The level is beyond the store by its margin only, so no reset ends what was learned."""
+    device = Weak(library, [190_000, 450_000], 467_500, 900_000, latencies=[20, 70])
+    assert [device.sample(1.0) for _ in range(40)][-1] == 1
+    for k in range(60):
+        full = device.stored >= device.full
+        power = 1.0 - 0.01 * k
+        if device.sample(power) == 0:
+            break
+        assert full
+    assert full and power * 900_000 > 450_000, "before it would have been missed"
+    assert device.note.trusted == 0
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"), [((500, 500), 500), ((500, 400), 300), ((400, 500), 400), ((500, 100), 0), ((500,), 500)]
+)
+def test_what_is_expected_of_two_measurements(library, gains, expected):
+    """Of a trusted level: nanojoules in 1.024 ms, against what it takes and 1/8 more."""
+    device = Weak(library, [190_000, 450_000], 467_500, 900_000, latencies=[20, 70])
+    device.note.trusted = 2
+    for gain in gains:
+        device.library.sw_policy_done(*device.both(), 0, 0, 1)
+        device.library.sw_policy_watched(*device.both(), U32(100_000), U32(100_000 + 50 * gain), U32(50 << 10))
+    most = expected * 8 // 9
+    for need, level in ((most - 8, 1), (most + 8, 0)):
+        if need > 0:
+            device._cost[1].energy_nj, device.policy.full_nj, device.stored = need * 1000, need * 1000, need * 1000
+            left = U32(1000 << 10)
+            device._cost[0].energy_nj = 1
+            assert device.library.sw_policy_pick(*device.both(), 0, device.stored, left) == level
 
 
 def test_a_sudden_dark_is_remembered(library):

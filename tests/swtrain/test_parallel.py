@@ -65,7 +65,7 @@ def _report(workers: Workers, folder: str) -> None:
 
 
 def test_parts_gradients_and_statistics(tmp_path: Path) -> None:
-    launch(2, _report, str(tmp_path))
+    launch(2, "cpu", _report, str(tmp_path))
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert [*first["labels"], *second["labels"]] == [0, 1, 2, 3, 4]
     for found in (first, second):

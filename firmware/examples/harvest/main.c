@@ -34,6 +34,8 @@
 
 #define BY_POLICY 0xFFFF
 #define LOOK_TICKS 472    // 50 ms: a look more often would cost much beside what comes in
+#define LOOKS 32          // that found nothing: the next come at half the rate
+#define MOST_LOOKS 96     // counted
 #define MOST_TICKS 0xF000 // the timer of requests is 16 bits wide
 
 // A fixed level, or BY_POLICY.
@@ -48,6 +50,9 @@ volatile uint16_t app_timed;
 
 static sw_policy_state_t learned;
 static SW_NVM sw_policy_note_t note;
+
+// Between looks at the supply, while there is not enough for an inference: usually, and at most.
+static uint16_t look_ticks, seldom_ticks;
 
 static uint16_t sample(void) {
     return P3IN;
@@ -80,38 +85,57 @@ static void setup(void) {
     CSCTL0 = CSKEY;
     CSCTL2 = (CSCTL2 & (uint16_t)~SELA) | SELA_VLO;
     CSCTL0_H = 0;
+    uint32_t period = app_period_us / SW_TICK_US; // divisions cost what a look does: once
+    seldom_ticks = (uint16_t)(period / 2 < MOST_TICKS ? period / 2 : MOST_TICKS);
+    look_ticks = seldom_ticks / 4;
+    if (look_ticks < LOOK_TICKS) look_ticks = LOOK_TICKS;
+    if (look_ticks > seldom_ticks / 2) look_ticks = seldom_ticks / 2;
     TA0CTL = TASSEL_ACLK_CONTINUOUS_CLEAR;
 }
 
+// Looks that found nothing, one behind the other; the lowest store that they saw.
+static uint16_t looks_in_vain;
+static uint32_t lowest;
+
+// Ticks until energy may have come in; 0: look at the next sample. A look costs about 0.4 uJ, and a night of
+// looks what an inference does: the longer nothing comes in, the rarer they are.
+static uint16_t next_look(uint32_t stored) {
+    if (looks_in_vain == 0 || stored < lowest) lowest = stored;
+    if (stored > lowest + (sw_policy.full_nj >> 10)) // more than an ADC's steps
+        looks_in_vain = 0;
+    else if (looks_in_vain < MOST_LOOKS)
+        looks_in_vain++;
+    uint32_t ticks = (uint32_t)look_ticks << looks_in_vain / LOOKS;
+    return ticks <= seldom_ticks ? (uint16_t)ticks : 0;
+}
+
 // The level for a sample, or one of the two codes of sw_policy.h. `new`: asked for the first time.
-// `*look_again` becomes the ticks after which energy may have come in; 0: not before the next sample. To look
-// costs about 1 uJ.
+// `*look_again` becomes the ticks after which energy may have come in; 0: not before the next sample. This
+// look costs about 0.8 uJ.
 static uint16_t choose(int new, uint16_t *look_again) {
     *look_again = 0;
     if (app_level != BY_POLICY) return app_level;
     uint32_t stored = sw_policy_energy(&sw_policy, sw_board_supply_mv());
     if (new) sw_policy_request(&sw_policy, &learned, stored);
     uint16_t level = sw_policy_pick(&sw_policy, &learned, sw_level, stored, left_us());
-    if (level != SW_POLICY_WAIT) return level;
-    uint32_t ticks = app_period_us / (8 * SW_TICK_US), most = app_period_us / (4 * SW_TICK_US);
-    if (ticks < LOOK_TICKS) ticks = LOOK_TICKS;
-    if (ticks > most) ticks = most;
-    if (ticks < MOST_TICKS) *look_again = (uint16_t)ticks;
+    if (level == SW_POLICY_WAIT)
+        *look_again = next_look(stored);
+    else
+        looks_in_vain = 0;
     return level;
 }
 
-// Where the policy asks for it: what comes in while the device sleeps, up to an eighth of the time between
-// samples.
+// Where the policy asks for it: what comes in while the device sleeps.
 static void watch(void) {
     if (!sw_policy_watches(&sw_policy, &learned)) return;
-    uint32_t ticks = app_period_us / (8 * SW_TICK_US);
-    uint16_t begun = ticks_since_ready();
+    uint16_t nap = seldom_ticks / 4 < LOOK_TICKS ? seldom_ticks / 4 : LOOK_TICKS, begun = ticks_since_ready();
+    if (nap == 0) return;
     uint32_t before = sw_policy_energy(&sw_policy, sw_board_supply_mv());
-    sw_board_sleep((uint16_t)(ticks < LOOK_TICKS ? ticks : LOOK_TICKS), 0);
+    sw_board_sleep(nap, 0); // short: a full store tells little
     uint32_t after = sw_policy_energy(&sw_policy, sw_board_supply_mv());
     uint16_t gone = (uint16_t)(ticks_since_ready() - begun);
-    if (sample() != app_taken || after < before) return; // the timer was cleared; or nothing comes in
-    sw_policy_watched(&learned, after - before, (uint32_t)gone * SW_TICK_US);
+    if (sample() != app_taken) return; // the timer was cleared
+    sw_policy_watched(&sw_policy, &learned, before, after, (uint32_t)gone * SW_TICK_US);
 }
 
 void app_answer(uint16_t class);
