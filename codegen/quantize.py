@@ -4,7 +4,8 @@ One scale per tensor is shared by all levels, so a weight is the same integer at
 all tensors are chosen together: a beam search over the graph keeps the assignments whose worst tensor has
 the most significant bits, among those for which no accumulator can overflow (`ir.worst_sum`). Of assignments that
 agree in all tensors that are still to be read only the best one is kept. Clip bounds are the extremes seen on
-calibration inputs over all levels; the clip enforces them, and so the proof holds for any input.
+calibration inputs over all levels; the clip enforces them, and so the proof holds for any input. Where a tensor
+ends with few significant bits, channels are scaled against each other (`equalise`), if that gains some.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .equalise import equalised
 from .errors import GraphError
 from .floatgraph import FloatGraph, FloatNode
 from .ir import ACCUMULATOR_LIMIT, NEVER, Graph, Node, Params, Tensor, row_sums, worst_sum
@@ -30,6 +32,9 @@ NARROW_SHIFT = 7
 
 ENOUGH_BITS = 12.0
 """Significant bits beyond which a tensor gains nothing that a classifier shows."""
+
+FEW_BITS = 7.0
+"""Significant bits of the worst tensor below which channels are equalised."""
 
 BEAM = 64
 
@@ -99,7 +104,17 @@ def quantize(
         for what, values in (("weight", node.weight), ("bias", node.bias)):
             if values is not None and not np.all(np.isfinite(values)):
                 raise GraphError(f"{node.name}: a {what} is NaN or infinite")
-    shapes, ranges = graph.shapes(), _ranges(graph, inputs, ranges or {})
+    best, source = _assignment(graph, weight_bits, _ranges(graph, inputs, ranges or {})), graph
+    if best.score[0] < FEW_BITS and inputs is not None and not ranges:
+        balanced = equalised(graph)
+        other = _assignment(balanced, weight_bits, calibrate(balanced, inputs))
+        best, source = max((best, source), (other, balanced), key=lambda found: found[0].score)
+    return Graph(source.name, source.input, best.tensors, best.nodes, source.levels, source.meta)
+
+
+def _assignment(graph: FloatGraph, weight_bits: Mapping[str, int], ranges: Mapping[str, Range]) -> _Partial:
+    """The best one of all tensors and nodes."""
+    shapes = graph.shapes()
     for name, (low, high) in ranges.items():
         if not np.isfinite(high - low):
             raise GraphError(f"{graph.name}: tensor {name} reaches {low}..{high} on the calibration inputs")
@@ -113,8 +128,7 @@ def quantize(
             raise GraphError(f"{node.name}: no number of fraction bits keeps its sums below {ACCUMULATOR_LIMIT}")
         live = {name for later in graph.nodes[number + 1 :] for name in later.inputs}
         beam = _best(found, sorted(live))
-    best = beam[0]
-    return Graph(graph.name, graph.input, best.tensors, best.nodes, graph.levels, graph.meta)
+    return beam[0]
 
 
 def _ranges(graph: FloatGraph, inputs: Array | None, known: Mapping[str, Range]) -> dict[str, Range]:

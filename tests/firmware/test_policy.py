@@ -212,7 +212,7 @@ def test_a_dip_is_forgotten(library):
 def test_after_a_reset_it_stays_sparse_for_a_while(library):
     device = Device(library, [60_000, 90_000])
     device.stored = device.full
-    assert set(device.request(300_000) for _ in range(7)) == {0}
+    assert {device.request(300_000) for _ in range(7)} == {0}
 
 
 def test_a_dear_switch_is_made_seldom(library):
