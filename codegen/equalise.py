@@ -20,9 +20,14 @@ SWEEPS = 8
 
 
 def equalised(graph: FloatGraph) -> FloatGraph:
-    """The same function of its input at every level, bit for bit in float32; tensors in between differ."""
+    """The same function of its input at every level, bit for bit in float32; tensors in between differ.
+
+    `graph` itself where no two convolutions can be scaled.
+    """
     nodes = {node.name: node for node in graph.nodes}
     pairs = [(a.name, b.name) for a in graph.nodes if (b := _reader(graph, a)) is not None]
+    if not pairs:
+        return graph
     for _ in range(SWEEPS):
         for first, second in pairs:
             nodes[first], nodes[second] = _balanced(nodes[first], nodes[second])

@@ -105,8 +105,7 @@ def quantize(
             if values is not None and not np.all(np.isfinite(values)):
                 raise GraphError(f"{node.name}: a {what} is NaN or infinite")
     best, source = _assignment(graph, weight_bits, _ranges(graph, inputs, ranges or {})), graph
-    if best.score[0] < FEW_BITS and inputs is not None and not ranges:
-        balanced = equalised(graph)
+    if best.score[0] < FEW_BITS and inputs is not None and not ranges and (balanced := equalised(graph)) is not graph:
         other = _assignment(balanced, weight_bits, calibrate(balanced, inputs))
         best, source = max((best, source), (other, balanced), key=lambda found: found[0].score)
     return Graph(source.name, source.input, best.tensors, best.nodes, source.levels, source.meta)

@@ -61,10 +61,9 @@ struct sw_policy_state {
     uint32_t drawdown;       // how far the sparsest level would have sunk the store since it last rose
     uint32_t trough;         // the deepest of this dark
     uint32_t deepest;        // of the last darks, up to four
-    uint32_t deepest_before; // of the four before
+    uint32_t deepest_before; // of the four before; 0: so many are not known yet
     uint32_t reserve;        // the deepest of all these, forgotten where the store is full for long
     uint16_t darks;          // whose depth `deepest` has
-    uint16_t is_dark_known;  // by four darks
     uint16_t full_for;       // requests that found a full store, one behind the other; saturates
     uint16_t falls;          // dense inferences that found less coming in than `most`; saturates
     uint16_t requests;       // since start-up; saturates

@@ -45,7 +45,7 @@ void sw_policy_start(const sw_policy_t *policy, sw_policy_state_t *state, sw_pol
     state->stored = state->highest = state->spent = state->gain = state->rate = state->most = 0;
     state->drawdown = state->trough = state->deepest = state->deepest_before = 0;
     state->reserve = policy->full_nj;
-    state->darks = state->is_dark_known = state->full_for = state->falls = state->requests = 0;
+    state->darks = state->full_for = state->falls = state->requests = 0;
 }
 
 // What became of the last inference that needed more than a full store. Power may fail anywhere here: then a
@@ -55,6 +55,10 @@ static void judge(const sw_policy_t *policy, sw_policy_note_t *note, uint32_t st
     if (!note->trial) return;
     if (note->failures < FAILURES) SW_COMMIT(note->failures, note->failures + 1);
     SW_COMMIT(note->trial, 0);
+}
+
+static int are_darks_known(const sw_policy_state_t *state) {
+    return state->deepest_before != 0;
 }
 
 // A cloud says nothing about nights: the reserve is the deepest of the last four to eight darks. What took
@@ -70,7 +74,6 @@ static void end_of_dark(const sw_policy_t *policy, sw_policy_state_t *state) {
     state->reserve = state->deepest > state->deepest_before ? state->deepest : state->deepest_before;
     state->deepest_before = state->deepest;
     state->deepest = 0;
-    state->is_dark_known = 1;
 }
 
 void sw_policy_request(const sw_policy_t *policy, sw_policy_state_t *state, uint32_t stored_nj) {
@@ -125,7 +128,7 @@ static int is_dear(const sw_policy_t *policy, uint32_t switch_nj) {
 static uint32_t kept(const sw_policy_t *policy, const sw_policy_state_t *state, uint16_t level) {
     uint32_t need = policy->cost[policy->thrifty].energy_nj;
     int is_tried = !is_dear(policy, switch_cost(policy, policy->thrifty, level));
-    if (!state->is_dark_known && (state->drawdown || is_tried)) return policy->full_nj;
+    if (!are_darks_known(state) && (state->drawdown || is_tried)) return policy->full_nj;
     return state->reserve < need ? need : state->reserve;
 }
 
@@ -157,7 +160,7 @@ static int overflows(const sw_policy_t *policy, const sw_policy_state_t *state, 
     uint32_t wait =
         (cost->price >> 2) + (state->falls ? (uint32_t)TRIES_AFTER << FALL_SHIFT * state->falls : 0);
     if (!is_full(policy, stored)) return 0;
-    if (!state->is_dark_known && state->requests == TRIES_AFTER && state->full_for > wait) return 1;
+    if (!are_darks_known(state) && state->requests == TRIES_AFTER && state->full_for > wait) return 1;
     return state->rate >= cost->energy_nj + (cost->energy_nj >> 2);
 }
 

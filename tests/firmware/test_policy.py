@@ -32,7 +32,7 @@ class State(ctypes.Structure):
         ("note", ctypes.POINTER(Note)),
         *((name, U32) for name in ("income", "income_before", "stored", "highest", "spent", "gain", "rate", "most")),
         *((name, U32) for name in ("drawdown", "trough", "deepest", "deepest_before", "reserve")),
-        *((name, U16) for name in ("darks", "is_dark_known", "full_for", "falls", "requests")),
+        *((name, U16) for name in ("darks", "full_for", "falls", "requests")),
     )
 
 

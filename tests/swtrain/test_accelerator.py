@@ -97,13 +97,14 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimulatedGpu:
     return simulated
 
 
-def small(**values: object) -> TrainConfig:
-    fast = {"batch_size": 50, "validation": 40, "epochs": {"dense": 1, "prune": 1, "grow": 1, "joint": 1}}
-    return parse_config(fast | {"levels": [60, 20], "optimizer": "momentum", "lr": {"dense": 0.02}} | values)
-
-
 CASES = {
-    "sequential": {"augment_rotate": 5.0, "augment_noise": 0.01, "gradient_noise": 0.01, "clip_norm": 1.0},
+    "sequential": {
+        "optimizer": "momentum",
+        "augment_rotate": 5.0,
+        "augment_noise": 0.01,
+        "gradient_noise": 0.01,
+        "clip_norm": 1.0,
+    },
     "hybrid": {"strategy": "hybrid", "average": 0.99, "distill": 0.3, "score": "taylor"},
     "admm": {"prune": "admm", "shape": "column", "teacher": {"model": "lenet5", "epochs": 1}, "distill": 0.3},
     "joint": {"strategy": "joint", "optimizer": "novograd", "augment_mask": 2, "shape": "pattern"},
@@ -112,8 +113,8 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.usefixtures("tiny")
-def test_nothing_is_left_on_the_cpu(gpu: SimulatedGpu, name: str, tmp_path: Path) -> None:
-    config = small(**CASES[name])
+def test_nothing_is_left_on_the_cpu(gpu: SimulatedGpu, name: str, tiny_config: TrainConfig, tmp_path: Path) -> None:
+    config = parse_config(tiny_config.to_dict() | CASES[name])
     there = train(config, tmp_path / "gpu", accelerator=GPU)
     assert gpu.moved > 100
     here = train(config, tmp_path / "cpu")
@@ -122,7 +123,7 @@ def test_nothing_is_left_on_the_cpu(gpu: SimulatedGpu, name: str, tmp_path: Path
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_resumed_run_lies_where_it_should(gpu: SimulatedGpu, tmp_path: Path) -> None:
+def test_a_resumed_run_lies_where_it_should(gpu: SimulatedGpu, tiny_config: TrainConfig, tmp_path: Path) -> None:
     """Stopped in the middle of pruning by ADMM."""
     from swtrain.progress import Progress
 
@@ -131,7 +132,7 @@ def test_a_resumed_run_lies_where_it_should(gpu: SimulatedGpu, tmp_path: Path) -
             if label.startswith("prune"):
                 raise KeyboardInterrupt
 
-    config = small(**CASES["admm"] | {"epochs": {"dense": 1, "prune": 2, "grow": 1}})
+    config = parse_config(tiny_config.to_dict() | CASES["admm"])
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", progress=Stops(), accelerator=GPU)
     train(config, tmp_path / "run", resume=True, accelerator=GPU)
@@ -149,9 +150,9 @@ def test_the_simulation_refuses_what_a_gpu_refuses(gpu: SimulatedGpu) -> None:
             assert torch.equal(on_gpu + on_cpu.to(GPU), on_gpu)
 
 
-def test_without_a_gpu_it_is_refused(tmp_path: Path) -> None:
+def test_without_a_gpu_it_is_refused(tiny_config: TrainConfig, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has one")
     with pytest.raises(ConfigError, match="torch sees 0 GPUs, --devices wants 1"):
-        train(small(), tmp_path / "run", accelerator=GPU)
+        train(tiny_config, tmp_path / "run", accelerator=GPU)
     assert not (tmp_path / "run").exists()
