@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,21 @@ def mnist() -> str:
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Functions of a test file travel to new processes by the name of its module, from wherever pytest runs."""
     monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[1])])
+
+
+POWER_FAILURES = "runs with power failures"
+
+
+@pytest.fixture
+def injected(record_property: Callable[[str, object], None]) -> Callable[[int], None]:
+    """Takes how many runs with power failures a test has made: the last lines give their sum."""
+    return lambda runs: record_property(POWER_FAILURES, runs)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Whoever ran the tests, in one process or several."""
+    reports = (report for reports in terminalreporter.stats.values() for report in reports)
+    ended = (report for report in reports if getattr(report, "when", "") == "call")
+    runs = sum(value for report in ended for name, value in report.user_properties if name == POWER_FAILURES)
+    if runs:
+        terminalreporter.write_line(f"{runs:,} {POWER_FAILURES}")

@@ -7,7 +7,7 @@ counts at least; the slow suite multiplies the seeds.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -39,19 +39,7 @@ INJECTED = {
     "boot": 300, "instructions": 600, "host": 9000,
 }  # fmt: skip
 FAILING = Path("build") / "failing"
-CASES: list[int] = []
-"""What was injected, by those who did."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def count(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Says at the end how many cases there were."""
-    yield
-    plugins = request.config.pluginmanager
-    reporter, capture = (plugins.get_plugin(name) for name in ("terminalreporter", "capturemanager"))
-    if reporter is not None and capture is not None and CASES:
-        with capture.global_and_fixture_disabled():
-            reporter.write_line(f"\n{sum(CASES):,} runs with power failures")
+Check = Callable[[str, powerloss.Verdict, int], None]
 
 
 @pytest.fixture(scope="module")
@@ -66,27 +54,32 @@ def models(zig: Workshop) -> Callable[[str], Interrupted]:
     return model
 
 
-def check(name: str, verdict: powerloss.Verdict, least: int) -> None:
+@pytest.fixture
+def check(injected: Callable[[int], None]) -> Check:
     """No failure; else leave a project behind that `swtrain sim --replay` takes."""
-    CASES.append(verdict.cases)
-    if not verdict.ok:
-        write_project(MODELS[name](), FAILING / name)
-        build(FAILING / name)
-        raise AssertionError(f"{verdict}\nagain: swtrain sim {FAILING / name} --replay {verdict.failures[0][0]}")
-    assert verdict.cases >= least, f"{verdict.cases} cases, the table says {least}"
+
+    def check(name: str, verdict: powerloss.Verdict, least: int) -> None:
+        injected(verdict.cases)
+        if not verdict.ok:
+            write_project(MODELS[name](), FAILING / name)
+            build(FAILING / name)
+            raise AssertionError(f"{verdict}\nagain: swtrain sim {FAILING / name} --replay {verdict.failures[0][0]}")
+        assert verdict.cases >= least, f"{verdict.cases} cases, the table says {least}"
+
+    return check
 
 
 def test_the_table_adds_up() -> None:
     assert sum(INJECTED.values()) >= 20_000
 
 
-def test_exhaustive_two_failures_in_a_row(models: Callable[[str], Interrupted]) -> None:
+def test_exhaustive_two_failures_in_a_row(models: Callable[[str], Interrupted], check: Check) -> None:
     """Every pair: the second one in boot, in the step that is repeated, in the answer."""
     check("tiny", models("tiny").verify(Job((1,)), powerloss.exhaustive(2)), INJECTED["exhaustive"])
 
 
 @pytest.mark.parametrize("level", [0, 1])
-def test_every_write_of_an_inference(models: Callable[[str], Interrupted], level: int) -> None:
+def test_every_write_of_an_inference(models: Callable[[str], Interrupted], check: Check, level: int) -> None:
     cases = 0
     for name in ("cpu", "lea", "image"):
         verdict = models(name).verify(Job((level,)), powerloss.linear())
@@ -95,7 +88,7 @@ def test_every_write_of_an_inference(models: Callable[[str], Interrupted], level
     assert cases >= INJECTED[f"linear infer:{level}"]
 
 
-def test_every_write_of_a_switch(models: Callable[[str], Interrupted]) -> None:
+def test_every_write_of_a_switch(models: Callable[[str], Interrupted], check: Check) -> None:
     """Each followed by an inference: old level or new one, never a mixture."""
     cases = 0
     for name in ("image", "outside", "lea"):
@@ -106,7 +99,7 @@ def test_every_write_of_a_switch(models: Callable[[str], Interrupted]) -> None:
     assert cases >= INJECTED["linear switch"]
 
 
-def test_every_write_of_the_smallest_layers_of_lenet(zig: Workshop) -> None:
+def test_every_write_of_the_smallest_layers_of_lenet(zig: Workshop, injected: Callable[[int], None]) -> None:
     """From the second fully connected layer on."""
     device = interrupted(zig, rig.emit_project(lenet_columns(), rig.TARGET))
     program = device.program(Job((0,)))
@@ -118,6 +111,7 @@ def test_every_write_of_the_smallest_layers_of_lenet(zig: Workshop) -> None:
     verdict = device.verify(Job((0,)), powerloss.linear(first=first))
     assert verdict.ok, verdict
     assert verdict.cases >= INJECTED["lenet"]
+    injected(verdict.cases)
 
 
 @pytest.mark.parametrize("name", ["cpu", "lea", "image"])
@@ -151,7 +145,7 @@ def test_a_plan_for_a_buffer_finishes_on_it(zig: Workshop) -> None:
     assert "energy buffer of 2.5 uF holds 6.74 uJ, which pays for" in str(explain(small, rig.TARGET, found.value))
 
 
-def test_failures_in_boot(models: Callable[[str], Interrupted]) -> None:
+def test_failures_in_boot(models: Callable[[str], Interrupted], check: Check) -> None:
     """One in the inference, then up to three within the boot that follows."""
     rng = np.random.default_rng(3)
     boot = 8000
@@ -162,7 +156,7 @@ def test_failures_in_boot(models: Callable[[str], Interrupted]) -> None:
     check("lea", models("lea").verify(Job((0,)), schedule), INJECTED["boot"])
 
 
-def test_failures_at_any_instruction(models: Callable[[str], Interrupted]) -> None:
+def test_failures_at_any_instruction(models: Callable[[str], Interrupted], check: Check) -> None:
     cases = 0
     for name, job in (("lea", Job((1,))), ("cpu", Job((0,))), ("image", UP), ("image", DOWN), ("outside", UP)):
         verdict = models(name).verify(job, powerloss.random(5, 150, "instruction"))
@@ -195,14 +189,14 @@ def worst(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], HostProgr
 
 
 @needs_linux
-def test_torn_and_reordered_writes(worst: Callable[[str], HostProgram]) -> None:
+def test_torn_and_reordered_writes(worst: Callable[[str], HostProgram], injected: Callable[[int], None]) -> None:
     total = 0
     for name, job, depth, tries in HOST_CASES:
         cases, failing = worst(name).explore(job, depth, tries)
         assert not failing, f"{name} {job}: {failing[:5]}"
         total += cases
     assert total >= INJECTED["host"]
-    CASES.append(total)
+    injected(total)
 
 
 # --- first test the testers
@@ -276,7 +270,9 @@ def test_a_broken_variant_is_caught_on_the_host(name: str, tmp_path: Path) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("name", ["cpu", "lea", "image", "outside"])
-def test_many_failures_at_any_instruction(models: Callable[[str], Interrupted], name: str, seed: int) -> None:
+def test_many_failures_at_any_instruction(
+    models: Callable[[str], Interrupted], check: Check, name: str, seed: int
+) -> None:
     inferences, switches = [Job((0,)), Job((1,))], [UP, DOWN]
     jobs = {"image": inferences + switches, "outside": switches[:1]}.get(name, inferences)
     for job in jobs:
@@ -286,14 +282,16 @@ def test_many_failures_at_any_instruction(models: Callable[[str], Interrupted], 
 @pytest.mark.slow
 @needs_linux
 @pytest.mark.parametrize("seed", range(10))
-def test_many_torn_and_reordered_writes(worst: Callable[[str], HostProgram], seed: int) -> None:
+def test_many_torn_and_reordered_writes(
+    worst: Callable[[str], HostProgram], injected: Callable[[int], None], seed: int
+) -> None:
     total = 0
     for name, job, depth, tries in HOST_CASES:
         cases, failing = worst(name).explore(job, depth, 4 * tries if depth == 1 else 2 * tries, seed)
         assert not failing, f"{name} {job}, seed {seed}: {failing[:5]}"
         total += cases
     assert total >= 30_000
-    CASES.append(total)
+    injected(total)
 
 
 SHIPPED = sorted(p.name for p in (Path(__file__).parents[2] / "results" / "models").glob("*"))
@@ -302,7 +300,9 @@ SHIPPED = sorted(p.name for p in (Path(__file__).parents[2] / "results" / "model
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10))
 @pytest.mark.parametrize("name", SHIPPED)
-def test_ten_thousand_failures_of_a_shipped_model(name: str, part: int, zig: Workshop) -> None:
+def test_ten_thousand_failures_of_a_shipped_model(
+    name: str, part: int, zig: Workshop, injected: Callable[[int], None]
+) -> None:
     from codegen.serialize import load_graph
 
     project = rig.emit_project(load_graph(Path(__file__).parents[2] / "results" / "models" / name), rig.TARGET)
@@ -310,4 +310,4 @@ def test_ten_thousand_failures_of_a_shipped_model(name: str, part: int, zig: Wor
     verdict = device.verify(Job((part % len(project.graph.levels),)), powerloss.random(part, 1000, "instruction"))
     assert verdict.ok, verdict
     assert verdict.cases == 1000
-    CASES.append(verdict.cases)
+    injected(verdict.cases)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,17 +55,19 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("job", "least"), [("install", 1500), ("rollback", 1000), ("corrupt", 150)])
-def test_torn_and_reordered_writes(program: Path, job: str, least: int) -> None:
+def test_torn_and_reordered_writes(program: Path, injected: Callable[[int], None], job: str, least: int) -> None:
     """At every barrier; then the model is the old or the new one, and the sender gets to the end."""
     cases, failing = explore(program, job, "1", "8", "1")
+    injected(cases)
     assert not failing
     assert cases >= least
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("job", "least"), [("install", 80_000), ("rollback", 40_000), ("corrupt", 1000)])
-def test_two_in_a_row(program: Path, job: str, least: int) -> None:
+def test_two_in_a_row(program: Path, injected: Callable[[int], None], job: str, least: int) -> None:
     cases, failing = explore(program, job, "2", "3", "2")
+    injected(cases)
     assert not failing
     assert cases >= least
 
