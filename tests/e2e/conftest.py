@@ -1,12 +1,14 @@
 """One small trained run, its project and its build, shared by the end-to-end tests."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from filelock import FileLock
 
 from swtrain.cli import main
 from swtrain.datasets import load_dataset
@@ -34,13 +36,17 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 @pytest.fixture(scope="session")
-def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one epoch per phase on the embedded subset."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "quick.toml").write_text(QUICK)
-    result = invoke("train", "--config", folder / "quick.toml", "--out", folder / "quick")
-    assert result.exit_code == 0, result.output
-    return folder / "quick"
+def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A run of one epoch per phase on the embedded subset: a copy for every process of what one of them trained."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "trained"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "quick").is_dir():
+            shared.mkdir()
+            (shared / "quick.toml").write_text(QUICK)
+            result = invoke("train", "--config", shared / "quick.toml", "--out", shared / "quick")
+            assert result.exit_code == 0, result.output
+    return Path(shutil.copytree(shared / "quick", tmp_path_factory.mktemp("run") / "quick"))
 
 
 @pytest.fixture(scope="session")

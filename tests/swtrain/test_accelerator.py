@@ -97,6 +97,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimulatedGpu:
     return simulated
 
 
+SHORT = {"levels": [60, 20], "batch_size": 100, "epochs": {"dense": 1, "prune": 2, "grow": 1, "joint": 1}}
 CASES = {
     "sequential": {
         "optimizer": "momentum",
@@ -114,7 +115,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.usefixtures("tiny")
 def test_nothing_is_left_on_the_cpu(gpu: SimulatedGpu, name: str, tiny_config: TrainConfig, tmp_path: Path) -> None:
-    config = parse_config(tiny_config.to_dict() | CASES[name])
+    config = parse_config(tiny_config.to_dict() | SHORT | CASES[name])
     there = train(config, tmp_path / "gpu", accelerator=GPU)
     assert gpu.moved > 100
     here = train(config, tmp_path / "cpu")
@@ -132,7 +133,7 @@ def test_a_resumed_run_lies_where_it_should(gpu: SimulatedGpu, tiny_config: Trai
             if label.startswith("prune"):
                 raise KeyboardInterrupt
 
-    config = parse_config(tiny_config.to_dict() | CASES["admm"])
+    config = parse_config(tiny_config.to_dict() | SHORT | CASES["admm"])
     with pytest.raises(KeyboardInterrupt):
         train(config, tmp_path / "run", progress=Stops(), accelerator=GPU)
     train(config, tmp_path / "run", resume=True, accelerator=GPU)
