@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from codegen.build import build
 from codegen.emit import emit_project, read_project, write_project
@@ -277,10 +278,11 @@ def run(
 ) -> dict[str, Any]:
     """The whole table, with the number of runs on the terminal meanwhile."""
     results: dict[str, Any] = {}
-    for done, count, so_far in table(model, seconds, folder, only, processes):
-        print(f"\r{done} of {count} runs", end="", flush=True)
-        results = so_far
-    print()
+    with Progress(TextColumn("harvest"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
+        task = bar.add_task("runs")
+        for done, count, so_far in table(model, seconds, folder, only, processes):
+            bar.update(task, completed=done, total=count)
+            results = so_far
     return results
 
 

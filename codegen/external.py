@@ -229,8 +229,8 @@ def build_image(
         packages = f" and packages {staging:,} B" if staging else ""
         raise DoesNotFit(
             f"weights and their lists need {at:,} B{packages} of external memory, {memory.part} has {memory.size:,} B "
-            f"({room + staging - memory.size:,} B too many); use a sparser densest level or a smaller model"
-            + (", or a smaller --update" if staging else "")
+            f"({room + staging - memory.size:,} B too many); use a sparser densest level, weights pruned by columns "
+            "or a smaller model" + (", or a smaller --update" if staging else "")
         )
     payload = b"".join(parts)
     header = struct.pack(

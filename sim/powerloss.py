@@ -186,13 +186,20 @@ class Verdict:
 
 
 def explore(program: Program, schedule: Schedule) -> Iterator[Outcome]:
-    """Run every case to its end. What cases have in common is run once: linear over N costs N recoveries."""
+    """Run every case to its end, in the order of their first failures.
+
+    What cases have in common is run once: linear over N costs N recoveries.
+    """
     if schedule.depth:
         yield from _tree(program, schedule, program.machine, (), schedule.depth)
         return
-    for points in schedule.cases(program.total(schedule.unit)):
-        case = Case(schedule.name, schedule.unit, points)
-        yield _outcome(case, lambda c=case: _play(program, c))  # type: ignore[misc]
+    unit, all_points = schedule.unit, sorted(schedule.cases(program.total(schedule.unit)))
+    victims = _victims(program, unit, program.machine, (points[0] for points in all_points if points))
+    for points in all_points:
+        _, lost = next(victims, (0, None)) if points else (0, None)
+        start, left = (program.machine.fork(), points) if lost is None else (lost, points[1:])
+        case = Case(schedule.name, unit, points)
+        yield _outcome(case, lambda m=start, p=left: _play(program, m, unit, p))  # type: ignore[misc]
 
 
 def replay(program: Program, case: str | Case) -> Machine:
@@ -202,7 +209,8 @@ def replay(program: Program, case: str | Case) -> Machine:
         ValueError: not an id.
         NoProgress, MachineFault: the case ends in an error.
     """
-    return _play(program, Case.parse(case) if isinstance(case, str) else case)
+    case = Case.parse(case) if isinstance(case, str) else case
+    return _play(program, program.machine.fork(), case.unit, case.points)
 
 
 def last_power_up(program: Program, case: str | Case) -> Machine:
@@ -278,10 +286,10 @@ def _victims(program: Program, unit: Unit, start: Machine, points: Iterable[int]
         yield point, victim
 
 
-def _play(program: Program, case: Case) -> Machine:
-    machine = program.machine.fork()
-    for point in case.points:
-        if not _advance(program, machine, case.unit, point, tear=True):
+def _play(program: Program, machine: Machine, unit: Unit, points: Iterable[int]) -> Machine:
+    """Run on to the end through failures at `points`."""
+    for point in points:
+        if not _advance(program, machine, unit, point, tear=True):
             return machine  # done before that
         _boot(program, machine)
     return program.finish(machine)

@@ -95,14 +95,19 @@ class Interrupted:
             self._result(self.program(Job((level,))).finish(self._asked(level))) for level in range(len(idle))
         ]
 
+    @property
+    def levels(self) -> int:
+        """How many the model has."""
+        return len(self._idle)
+
     def program(self, job: Job) -> powerloss.Program:
         """From the request to the answer.
 
         Raises:
             InterruptError: the model has no such level.
         """
-        if max(job.levels) >= len(self._idle):
-            raise InterruptError(f"{job.name}: levels are 0 to {len(self._idle) - 1}")
+        if max(job.levels) >= self.levels:
+            raise InterruptError(f"{job.name}: levels are 0 to {self.levels - 1}")
         if len(job.levels) == 1:
             return powerloss.Program(self._asked(job.levels[0]), DONE, MAX_CYCLES)
         machine = self._idle[job.levels[0]].fork()

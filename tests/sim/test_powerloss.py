@@ -296,6 +296,7 @@ def test_every_outcome_equals_its_replay(assemble):
         pl.linear("instruction", step=7),
         pl.linear("cycle", first=5, step=31),
         pl.exhaustive(2),
+        *(pl.random(4, 20, unit) for unit in ("write", "nvm", "instruction", "cycle")),
     ):
         for outcome in list(pl.explore(p, schedule))[:60]:
             again = pl.replay(p, outcome.case.id)

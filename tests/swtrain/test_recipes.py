@@ -38,7 +38,7 @@ def random_data(name: str) -> Dataset:
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if p.stem == "sqnxt23" else []) for p in CONFIGS],
+    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] if "sqnxt23" in p.stem else []) for p in CONFIGS],
 )
 def test_recipe_trains_and_exports(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = {"dense": 1, "prune": 2, "grow": 1, "joint": 1}
