@@ -115,7 +115,7 @@ def image_of(graph: Graph, target: TargetSpec = TARGET, backend: str = "auto") -
 
 
 @given(seed=seeds, image=st.booleans(), backend=st.sampled_from(["cpu", "lea"]), steps=st.sampled_from([2000, 64000]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_image_holds_every_blob_and_its_runs(seed: int, image: bool, backend: str, steps: int) -> None:
     graph = random_graph(seed, LEVELS, image, 4)
     target = replace(TARGET, step_cycles=steps)
